@@ -1,0 +1,2 @@
+/** The pages of docs/reference/, by file name. */
+export function referenceFiles(): Map<string, string>;

@@ -1,0 +1,305 @@
+import { NODE_LEASE_NAMESPACE } from '../../crds/kind.ts';
+import { type Lease, leaseRef } from '../../crds/lease.ts';
+import {
+  deadlineMs,
+  type LeaseAction,
+  nextLeaseAction,
+  type NodeLeaseState,
+  onLeaseRead,
+  onReadFailed,
+  onRenewed,
+  onRenewFailed,
+  onSent,
+  startNodeLease,
+} from '../../plan/failover/node-lease.ts';
+import { disarmed } from '../../plan/failover/guard.ts';
+import type { FailoverTiming } from '../../plan/failover/timing.ts';
+import { shouldAskPeers, witnessAnswer } from '../../plan/failover/witness.ts';
+import type { Clock } from '../../ports/clock.ts';
+import { withDeadline } from '../../ports/deadline.ts';
+import { hasCode, HostlerError, messageOf } from '../../ports/errors.ts';
+import type { GuardReport } from '../../ports/guard.ts';
+import type { Logger } from '../../ports/logger.ts';
+import type { Metrics } from '../../ports/metrics.ts';
+import type { ObjectStore } from '../../ports/object-store.ts';
+import type { Runnable } from '../../reconcile/runnable.ts';
+import type { GuardLink } from '../guard/guard-link.ts';
+import { createPause, type Pause } from './pause.ts';
+import { microTime, readingOf, rejoining, renewed } from './lease-object.ts';
+import type { Witnesses } from './witnesses.ts';
+
+/**
+ * The node's own lease. What is to be done, and what follows from the answers, is decided by the state machine of
+ * plan/failover/node-lease, which the simulation proves; this loop carries it out: one request at a time, with a deadline
+ * below the time between renewals, and questions to the peers beside it. After each change the guard is told.
+ */
+export interface NodeLease extends Runnable {
+  /** Whether it is ours, and its deadline lies ahead. */
+  isHeld(): boolean;
+  /** Whether what may be recovered elsewhere may not run here any more, or not yet. */
+  isExpired(): boolean;
+  /** What a peer is told: how long ago the last renewal was sent. */
+  sentAgoMs(): number;
+}
+
+export interface NodeLeaseDeps {
+  nodeName: string;
+  timing: FailoverTiming;
+  store: Pick<ObjectStore, 'get' | 'create' | 'update'>;
+  clock: Clock;
+  logger: Logger;
+  metrics: Metrics;
+  guard: Pick<GuardLink, 'atStart' | 'isArmed' | 'setLease'>;
+  witnesses: Pick<Witnesses, 'ask' | 'version'>;
+  /** The lease was got, or got again after its deadline had passed. */
+  onHeld(): void;
+  /** At the start, with what the guard had from the agent before. */
+  onGuard(report: GuardReport): void;
+  /**
+   * The agent ends. Says on the Node that the guard lets everything run on, and tells the guard; only when `renewUnarmed`
+   * has resolved may the guard be told.
+   */
+  onStop(renewUnarmed: (signal: AbortSignal) => Promise<void>): Promise<void>;
+}
+
+/** Two readings of the same moment. */
+interface Moment {
+  monotonicMs: number;
+  wallMs: number;
+}
+
+/** Of the time between two renewals: an answer that takes longer is none. */
+const ANSWER_WITHIN = 0.9;
+/** Of the duration: a start that takes longer than the rest meets the guard. */
+const START_MARGIN = 0.4;
+const ASK_EVERY_MS = 250;
+
+export function createNodeLease(deps: NodeLeaseDeps): NodeLease {
+  return new LeaseLoop(deps);
+}
+
+class LeaseLoop implements NodeLease {
+  readonly name = 'node-lease';
+  readonly #deps: NodeLeaseDeps;
+  readonly #key: { namespace: string; name: string };
+  readonly #pause: Pause;
+  #state: NodeLeaseState;
+  /** As it was last read or written; the state's resourceVersion is its. */
+  #lease: Lease | undefined;
+  #wallDeadlineMs = Number.NEGATIVE_INFINITY;
+  #renewals = 0;
+  #lastAskedMs = Number.NEGATIVE_INFINITY;
+  #isAsking = false;
+  #isTroubled: boolean | undefined;
+
+  constructor(deps: NodeLeaseDeps) {
+    this.#deps = deps;
+    this.#key = { namespace: NODE_LEASE_NAMESPACE, name: deps.nodeName };
+    this.#pause = createPause(deps.clock);
+    this.#state = startNodeLease(deps.clock.monotonicMs(), disarmed);
+  }
+
+  isHeld(): boolean {
+    return this.#state.mode === 'Held' && !this.isExpired();
+  }
+
+  ready(): boolean {
+    return this.isHeld();
+  }
+
+  isExpired(): boolean {
+    return this.#deps.clock.monotonicMs() >= deadlineMs(this.#state);
+  }
+
+  sentAgoMs(): number {
+    return witnessAnswer(this.#state, this.#deps.clock.monotonicMs());
+  }
+
+  async start(signal: AbortSignal): Promise<void> {
+    const { clock, timing, guard } = this.#deps;
+    const report = await guard.atStart(signal);
+    if (report !== undefined) this.#deps.onGuard(report);
+    const { term, deadlineMs: until } = report ?? disarmed;
+    this.#state = startNodeLease(clock.monotonicMs(), { term, deadlineMs: until });
+    const running = new Set<Promise<void>>();
+    const run = (task: Promise<void>): void => {
+      running.add(task);
+      void task.finally(() => running.delete(task));
+    };
+    while (!signal.aborted) {
+      if (this.#shouldAsk()) run(this.#askPeers(signal));
+      const task = this.#act(signal);
+      if (task !== undefined) run(task);
+      const next = nextLeaseAction(this.#state, clock.monotonicMs());
+      const waitMs = next.do === 'wait' ? next.untilMs - clock.monotonicMs() : 0;
+      const beatMs = this.#state.mode === 'Doubtful' ? ASK_EVERY_MS : timing.renewMs;
+      await this.#pause.wait(Math.min(Math.max(waitMs, 0), beatMs), signal);
+    }
+    await Promise.all(running);
+    await this.#deps.onStop((inner) => this.#renewUnarmed(inner));
+  }
+
+  #act(signal: AbortSignal): Promise<void> | undefined {
+    const nowMs = this.#deps.clock.monotonicMs();
+    const action = nextLeaseAction(this.#state, nowMs);
+    if (action.do === 'wait') return undefined;
+    this.#state = onSent(this.#state, action, nowMs);
+    return action.do === 'renew' ? this.#renew(action, signal) : this.#read(signal);
+  }
+
+  /** @param from the moment from which a new deadline counts */
+  #change(next: NodeLeaseState, from?: Moment): void {
+    const { guard, timing } = this.#deps;
+    const wasHeld = this.isHeld();
+    const before = deadlineMs(this.#state);
+    this.#state = next;
+    const deadline = deadlineMs(next);
+    if (deadline !== before && from !== undefined) {
+      this.#wallDeadlineMs = from.wallMs + deadline - from.monotonicMs;
+    }
+    const revoked = next.mode === 'Revoked';
+    // What was read, but not renewed yet, gives no deadline: the guard's own one is as good.
+    if (next.mode !== 'Unread' && (revoked || Number.isFinite(deadline))) {
+      guard.setLease({
+        term: next.term,
+        deadlineMs: deadline,
+        wallDeadlineMs: revoked ? Number.NEGATIVE_INFINITY : this.#wallDeadlineMs,
+        revoked,
+        fenceDelayMs: timing.fenceDelayMs,
+        startMarginMs: timing.durationMs * START_MARGIN,
+      });
+    }
+    if (!wasHeld && this.isHeld()) this.#deps.onHeld();
+    this.#pause.end();
+  }
+
+  async #renew({ sinceReplyMs }: LeaseAction & { do: 'renew' }, signal: AbortSignal): Promise<void> {
+    const { clock, timing, metrics, guard } = this.#deps;
+    const sent: Moment = { monotonicMs: this.#state.lastSentMs, wallMs: clock.nowMs() };
+    try {
+      const lease = await this.#call('Renewing the node lease', signal, (inner) =>
+        this.#write(guard.isArmed(), sinceReplyMs, inner),
+      );
+      this.#lease = lease;
+      const nowMs = clock.monotonicMs();
+      const resourceVersion = lease.metadata.resourceVersion ?? '';
+      this.#change(onRenewed(this.#state, { nowMs, resourceVersion }, timing), sent);
+      metrics.observeSeconds('hostler_agent_lease_renewal_seconds', (nowMs - sent.monotonicMs) / 1_000);
+      this.#tell(undefined);
+    } catch (error) {
+      if (signal.aborted) return;
+      metrics.count('hostler_agent_lease_failures_total');
+      const nowMs = clock.monotonicMs();
+      const next = onRenewFailed(this.#state, { nowMs, refused: hasCode(error, 'Conflict', 'NotFound') });
+      // An API that answers, and refuses for another reason, is not asked again and again.
+      const isOdd = !hasCode(error, 'Conflict', 'NotFound', 'Timeout', 'Unavailable', 'Aborted');
+      this.#change(isOdd ? { ...next, nextMs: nowMs + timing.renewMs / 4 } : next);
+      if (!hasCode(error, 'Conflict')) this.#tell(messageOf(error));
+    }
+  }
+
+  async #read(signal: AbortSignal): Promise<void> {
+    const { clock, timing, store, logger, nodeName } = this.#deps;
+    try {
+      this.#lease = await this.#call('Reading the node lease', signal, (inner) =>
+        store.get<Lease>(leaseRef, this.#key, inner),
+      );
+    } catch (error) {
+      if (signal.aborted) return;
+      this.#tell(messageOf(error));
+      return this.#change(onReadFailed(this.#state, clock.monotonicMs(), timing));
+    }
+    const reading = readingOf(this.#lease);
+    const { mode } = this.#state;
+    const outcome = onLeaseRead(this.#state, reading, { node: nodeName, nowMs: clock.monotonicMs(), timing });
+    this.#change(outcome.state);
+    const { mode: now, term } = outcome.state;
+    if (now !== mode) logger.info({ mode: now, term }, 'the node lease was read');
+    if (now !== 'Revoked') return;
+    const isOthers = reading.holder !== '';
+    this.#tell(isOthers ? `${reading.holder} holds it` : 'it was revoked, or not granted yet');
+    if (outcome.rejoin !== undefined && !isOthers) await this.#rejoin(signal);
+  }
+
+  async #rejoin(signal: AbortSignal): Promise<void> {
+    const { store, logger, nodeName, timing } = this.#deps;
+    const known = this.#lease;
+    const wanted = rejoining(known, nodeName, timing);
+    try {
+      await this.#call('Asking for a node lease', signal, (inner) =>
+        known === undefined ? store.create(leaseRef, wanted, inner) : store.update(leaseRef, wanted, inner),
+      );
+      logger.info({}, 'asked the leader to let the node in');
+    } catch (error) {
+      // The next read tells what became of it.
+      logger.debug({ error: messageOf(error) }, 'could not ask for a node lease');
+    }
+  }
+
+  #shouldAsk(): boolean {
+    const nowMs = this.#deps.clock.monotonicMs();
+    if (this.#isAsking || nowMs - this.#lastAskedMs < ASK_EVERY_MS) return false;
+    return shouldAskPeers(this.#state, nowMs, this.#deps.timing);
+  }
+
+  async #askPeers(signal: AbortSignal): Promise<void> {
+    const { clock, witnesses, logger } = this.#deps;
+    const asked: Moment = { monotonicMs: clock.monotonicMs(), wallMs: clock.nowMs() };
+    this.#isAsking = true;
+    this.#lastAskedMs = asked.monotonicMs;
+    await witnesses.ask(signal, (count) => {
+      const nowMs = clock.monotonicMs();
+      const next = count(this.#state, { askedMs: asked.monotonicMs, nowMs });
+      if (next === this.#state) return;
+      logger.debug(
+        { forMs: Math.round(deadlineMs(next) - nowMs) },
+        'most nodes are cut off: this one runs on',
+      );
+      this.#change(next, asked);
+    });
+    this.#isAsking = false;
+  }
+
+  /** The last renewal, with which the leader knows that the guard does not stop anything. */
+  async #renewUnarmed(signal: AbortSignal): Promise<void> {
+    if (this.#state.mode !== 'Held') throw new HostlerError('Unavailable', 'The node lease is not held');
+    const sinceReplyMs = this.#deps.clock.monotonicMs() - this.#state.repliedMs;
+    await this.#call('Renewing the node lease for the last time', signal, (inner) =>
+      this.#write(false, sinceReplyMs, inner),
+    );
+  }
+
+  async #write(isGuardArmed: boolean, sinceReplyMs: number, signal: AbortSignal): Promise<Lease> {
+    const { nodeName, timing, store, clock, witnesses } = this.#deps;
+    const { term, resourceVersion } = this.#state;
+    const renewTime = microTime(clock.nowMs(), this.#renewals++);
+    const membersVersion = witnesses.version();
+    const said = {
+      nodeName,
+      term,
+      resourceVersion,
+      sinceReplyMs,
+      timing,
+      renewTime,
+      isGuardArmed,
+      membersVersion,
+    };
+    return await store.update(leaseRef, renewed(this.#lease as Lease, said), signal);
+  }
+
+  #call<T>(what: string, signal: AbortSignal, run: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const { clock, timing } = this.#deps;
+    return withDeadline({ clock, timeoutMs: timing.renewMs * ANSWER_WITHIN, what }, signal, run);
+  }
+
+  /** Of one outage every request has another tale to tell: the first is enough. */
+  #tell(trouble: string | undefined): void {
+    const { logger } = this.#deps;
+    const { mode, term } = this.#state;
+    const isNews = this.#isTroubled !== (trouble !== undefined);
+    this.#isTroubled = trouble !== undefined;
+    if (!isNews) return;
+    if (trouble === undefined) logger.info({ term }, 'the node lease is renewed');
+    else logger.warn({ error: trouble, mode }, 'the node lease is not renewed');
+  }
+}

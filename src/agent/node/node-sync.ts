@@ -1,0 +1,143 @@
+import { API_VERSION, HOST_LABEL } from '../../crds/kind.ts';
+import { type Node, nodeKind, type NodePool } from '../../crds/node.ts';
+import type { ClusterVerdict } from '../../plan/lifecycle/cluster.ts';
+import type { Clock } from '../../ports/clock.ts';
+import { hasCode, messageOf } from '../../ports/errors.ts';
+import type { HostDriver } from '../../ports/host-driver.ts';
+import type { Logger } from '../../ports/logger.ts';
+import type { Metrics } from '../../ports/metrics.ts';
+import type { ObjectStore } from '../../ports/object-store.ts';
+import { type Controller, createController } from '../../reconcile/controller.ts';
+import type { Informer } from '../../reconcile/informer.ts';
+import { informerSource, periodicSource, type Source } from '../../reconcile/source.ts';
+import { writeStatus } from '../../reconcile/status.ts';
+import { type HostReport, nodeStatus } from './node-report.ts';
+
+/**
+ * The agent's own Node: made when there is none, kept labelled, and its status brought up to date when something about
+ * the host has changed. That the node is alive is the lease's business: a host on which nothing changes writes nothing
+ * here.
+ */
+export interface NodeSyncDeps {
+  nodeName: string;
+  /** Set when the Node is made; afterwards they are people's to change. */
+  labels: Readonly<Record<string, string>>;
+  agentVersion: string;
+  statusMs: number;
+  /** Something about the host may have changed. */
+  trigger: Source;
+  nodes: Informer<Node>;
+  store: ObjectStore;
+  host: HostDriver;
+  clock: Clock;
+  logger: Logger;
+  metrics: Metrics;
+  isLeaseHeld(): boolean;
+  /** Undefined: not known yet. */
+  isGuardArmed(): boolean | undefined;
+  /** Where the other agents reach this one. */
+  agentPort?: number;
+  /** Undefined until the API was heard. */
+  clusterVerdict(): ClusterVerdict | undefined;
+  /** Undefined while not all StoragePools were looked at. */
+  poolResults(): ReadonlyMap<string, NodePool | undefined> | undefined;
+  onHost(fault?: unknown): void;
+}
+
+/** The informer would report the new Node, if it were followed. */
+const REGISTERED_MS = 100;
+
+export function createNodeSync(deps: NodeSyncDeps): Controller {
+  const { nodeName, nodes, store, clock, trigger } = deps;
+
+  const reconcile = async (_key: string, signal: AbortSignal) => {
+    if (!nodes.hasSynced()) return {};
+    const isDistrusted = deps.clusterVerdict()?.isTrusted === false;
+    // The cache never goes back in time, so it does not show a store that did.
+    const node = isDistrusted
+      ? await store.get<Node>(nodeKind, { name: nodeName }, signal)
+      : nodes.cache.get(nodeName);
+    if (node === undefined) {
+      await register(deps, signal);
+      return isDistrusted ? { requeueAfterMs: REGISTERED_MS } : {};
+    }
+    const labelled = await ensureLabels(deps, node, signal);
+    const report = await lookAtHost(deps, signal);
+    const status = nodeStatus(labelled, report);
+    await writeStatus({ store, ref: nodeKind }, labelled, status, signal);
+    return {};
+  };
+
+  return createController({
+    ...deps,
+    name: 'node',
+    reconcile,
+    sources: [informerSource(nodes), periodicSource(clock, deps.statusMs, () => [nodeName]), trigger],
+  });
+}
+
+function ownLabels(nodeName: string): Record<string, string> {
+  return { [HOST_LABEL]: nodeName, 'kubernetes.io/hostname': nodeName };
+}
+
+/** The informer reports the new Node, and the next pass goes on from there. */
+async function register(
+  { nodeName, labels, store, logger }: NodeSyncDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  const node: Node = {
+    apiVersion: API_VERSION,
+    kind: nodeKind.kind,
+    metadata: { name: nodeName, labels: { ...labels, ...ownLabels(nodeName) } },
+    spec: {},
+  };
+  try {
+    await store.create(nodeKind, node, signal);
+    logger.info({}, 'registered the node');
+  } catch (error) {
+    if (!hasCode(error, 'AlreadyExists')) throw error;
+  }
+}
+
+async function ensureLabels(
+  { nodeName, store }: NodeSyncDeps,
+  node: Node,
+  signal: AbortSignal,
+): Promise<Node> {
+  const labels = ownLabels(nodeName);
+  const { metadata } = node;
+  if (Object.entries(labels).every(([key, value]) => metadata.labels?.[key] === value)) return node;
+  const body = { metadata: { labels } };
+  return await store.mergePatch<Node>(nodeKind, { name: nodeName }, { body }, signal);
+}
+
+async function lookAtHost(deps: NodeSyncDeps, signal: AbortSignal): Promise<HostReport> {
+  const { host, clock, agentVersion } = deps;
+  const pools = deps.poolResults();
+  const isGuardArmed = deps.isGuardArmed();
+  const verdict = deps.clusterVerdict();
+  const common = {
+    agentVersion,
+    isLeaseHeld: deps.isLeaseHeld() && verdict !== undefined,
+    ...(isGuardArmed === undefined ? {} : { isGuardArmed }),
+    ...(deps.agentPort === undefined ? {} : { agentPort: deps.agentPort }),
+    now: new Date(clock.nowMs()).toISOString(),
+    ...(pools === undefined ? {} : { pools }),
+    ...(verdict === undefined || verdict.isTrusted
+      ? {}
+      : { distrust: { reason: verdict.reason, message: verdict.message } }),
+  };
+  try {
+    const [facts, hostPools, images] = await Promise.all([
+      host.describeHost(signal),
+      host.listPools(signal),
+      host.listImages(signal),
+    ]);
+    deps.onHost();
+    return { ...common, host: { facts, pools: hostPools, images } };
+  } catch (error) {
+    if (signal.aborted) throw error;
+    deps.onHost(error);
+    return { ...common, fault: messageOf(error) };
+  }
+}

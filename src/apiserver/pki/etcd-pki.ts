@@ -1,0 +1,68 @@
+import { join } from 'node:path';
+import type { Clock } from '../../ports/clock.ts';
+import type { KeyPair } from './certificates.ts';
+import { ensurePrivateFolder } from './files.ts';
+import { ensureAuthority, ensureIssuedPair } from './issued-pair.ts';
+
+/** Certificates of an etcd that Hostler itself runs. Its authority is another than the cluster's: no user may reach etcd. */
+export interface EtcdPki {
+  /** Paths, as etcd's own options take them. */
+  caFile: string;
+  server: PairFiles;
+  peer: PairFiles;
+  client: PairFiles;
+  /** What a client of etcd needs in memory. */
+  caPem: string;
+  clientPair: KeyPair;
+}
+
+export interface PairFiles {
+  certFile: string;
+  keyFile: string;
+}
+
+const VALID_DAYS = 365;
+
+/** Makes what is missing, and issues again what no longer fits or nears its end. Idempotent. */
+export async function ensureEtcdPki(options: {
+  dir: string;
+  serverNames: readonly string[];
+  clock: Clock;
+}): Promise<EtcdPki> {
+  const { dir, clock } = options;
+  await ensurePrivateFolder(dir);
+  const ca = await ensureAuthority({ dir, name: 'ca' }, 'hostler-etcd-ca', clock);
+  const names = [...new Set(options.serverNames.map((name) => name.toLowerCase()))];
+  const common = { names, validDays: VALID_DAYS };
+  await ensureIssuedPair(
+    { dir, name: 'server' },
+    ca,
+    // etcd's own gateway connects to the server with the server's certificate, so it is a client's, too.
+    { ...common, commonName: 'hostler-etcd', usages: ['server', 'client'] },
+    clock,
+  );
+  await ensureIssuedPair(
+    { dir, name: 'peer' },
+    ca,
+    { ...common, commonName: 'hostler-etcd-peer', usages: ['server', 'client'] },
+    clock,
+  );
+  const clientPair = await ensureIssuedPair(
+    { dir, name: 'client' },
+    ca,
+    { commonName: 'hostler-apiserver', usages: ['client'], validDays: VALID_DAYS },
+    clock,
+  );
+  return {
+    caFile: join(dir, 'ca.crt'),
+    server: filesOf(dir, 'server'),
+    peer: filesOf(dir, 'peer'),
+    client: filesOf(dir, 'client'),
+    caPem: ca.certificatePem,
+    clientPair,
+  };
+}
+
+function filesOf(dir: string, name: string): PairFiles {
+  return { certFile: join(dir, `${name}.crt`), keyFile: join(dir, `${name}.key`) };
+}

@@ -1,0 +1,194 @@
+import type { Clock } from '../ports/clock.ts';
+import type { HostDriver } from '../ports/host-driver.ts';
+import type { Logger } from '../ports/logger.ts';
+import type { Metrics } from '../ports/metrics.ts';
+import { type Api, createApi } from './api.ts';
+import { type Endpoint, openPool, openWebSocket } from './endpoint.ts';
+import { createInstance } from './creation.ts';
+import { followEvents, type InstanceEvent } from './event-stream.ts';
+import { abortFault, isLostReply } from './faults.ts';
+import { describeHost, type ServerView } from './host.ts';
+import { createImages, type Remote } from './images.ts';
+import type { Abilities, InstanceContext } from './instance.ts';
+import * as instances from './instances.ts';
+import { getLastEnd } from './last-end.ts';
+import { forgetInstance, recoverInstance } from './shared-root.ts';
+import { deletePool, ensurePool, listPools } from './pools.ts';
+
+/**
+ * The host driver over the REST API that Incus and LXD share. What a daemon can do is read from its `api_extensions`,
+ * never from its name. It holds nothing that is not the daemon's, apart from connections and imports under way.
+ */
+export interface IncusDriverOptions {
+  endpoint: Endpoint;
+  clock: Clock;
+  logger: Logger;
+  metrics: Metrics;
+  /** Image servers by the names that references use: `images` for `images:debian/12`. @defaultValue none */
+  remotes?: Readonly<Record<string, Remote>>;
+  /** PEM, trusted for https image references beside the system's own authorities. */
+  imageServerCa?: Buffer;
+  /** For one request. @defaultValue 10 000 */
+  requestTimeoutMs?: number;
+  /** For a change, its operation included; a clean stop has its grace on top. @defaultValue 120 000 */
+  operationTimeoutMs?: number;
+  /** For the import of one image. @defaultValue 600 000 */
+  imageTimeoutMs?: number;
+}
+
+export function createIncusDriver(options: IncusDriverOptions): HostDriver {
+  const { clock, metrics, endpoint } = options;
+  const logger = options.logger.child({ component: 'incus' });
+  const operationTimeoutMs = options.operationTimeoutMs ?? 120_000;
+  const lifetime = new AbortController();
+  const requestTimeoutMs = options.requestTimeoutMs ?? 10_000;
+  const api = createApi({ pool: openPool(endpoint), clock, metrics, requestTimeoutMs, operationTimeoutMs });
+  const images = createImages({
+    api,
+    clock,
+    lifetime: lifetime.signal,
+    remotes: options.remotes ?? {},
+    imageTimeoutMs: options.imageTimeoutMs ?? 600_000,
+    imageServerCa: options.imageServerCa,
+  });
+  const stopping = new Counter();
+  const creating = new Counter();
+  const server = new Server(api);
+  const contextOf = async (signal: AbortSignal): Promise<InstanceContext> => ({
+    api,
+    operationTimeoutMs,
+    abilities: await server.abilities(signal),
+  });
+
+  return {
+    describeHost: (signal) => again(signal, async () => describeHost(api, await server.view(signal), signal)),
+    listInstances: (signal) => again(signal, () => instances.listInstances(api, signal)),
+    getInstance: (name, signal) => again(signal, () => instances.getInstance(api, name, signal)),
+    getAddresses: (name, signal) => again(signal, () => instances.getAddresses(api, name, signal)),
+    ensureImage: (reference, signal) => again(signal, () => images.ensure(reference, signal)),
+    listImages: (signal) => again(signal, () => images.list(signal)),
+    createInstance: (spec, { start }, signal) =>
+      creating.during(spec.name, () =>
+        again(signal, async () => createInstance(await contextOf(signal), spec, { start }, signal)),
+      ),
+    updateInstance: (spec, signal) =>
+      again(signal, async () => instances.updateInstance(await contextOf(signal), spec, signal)),
+    startInstance: (name, signal) =>
+      again(signal, async () => instances.startInstance(await contextOf(signal), name, signal)),
+    stopInstance: (name, graceMs, signal) =>
+      stopping.during(name, () =>
+        again(signal, async () => instances.stopInstance(await contextOf(signal), name, graceMs, signal)),
+      ),
+    deleteInstance: (name, uid, signal) =>
+      again(signal, async () => instances.deleteInstance(await contextOf(signal), name, uid, signal)),
+    getLastEnd: (name, signal) => again(signal, () => getLastEnd(api, name, signal)),
+    recoverInstance: (root, signal) => again(signal, () => recoverInstance(api, root, signal)),
+    forgetInstance: (root, signal) => again(signal, () => forgetInstance(api, root, signal)),
+    listPools: (signal) => again(signal, () => listPools(api, signal)),
+    ensurePool: (spec, signal) =>
+      again(signal, async () => ensurePool({ api, abilities: await server.abilities(signal) }, spec, signal)),
+    deletePool: (name, uid, signal) => again(signal, () => deletePool(api, name, uid, signal)),
+    events: (signal) =>
+      followEvents(
+        {
+          clock,
+          logger,
+          open: (path) => openWebSocket(endpoint, path),
+          isStopping: (name) => stopping.has(name),
+          filter: () => oursOnly(api, (name) => creating.has(name)),
+        },
+        AbortSignal.any([signal, lifetime.signal]),
+      ),
+    close: async () => {
+      lifetime.abort();
+      await api.close();
+    },
+  };
+}
+
+/** Once more after a lost reply: every call observes before it changes, so that the second one finds what the first did. */
+async function again<T>(signal: AbortSignal, run: () => Promise<T>): Promise<T> {
+  if (signal.aborted) throw abortFault(signal);
+  try {
+    return await run();
+  } catch (error) {
+    if (!isLostReply(error) || signal.aborted) throw error;
+    return run();
+  }
+}
+
+/** Looked at again whenever the host is described, since the daemon may be another version by then. */
+class Server {
+  readonly #api: Api;
+  #abilities: Abilities | undefined;
+
+  constructor(api: Api) {
+    this.#api = api;
+  }
+
+  async view(signal: AbortSignal): Promise<ServerView> {
+    const view = await this.#api.get<ServerView>('/1.0', signal);
+    this.#abilities = abilitiesOf(view);
+    return view;
+  }
+
+  async abilities(signal: AbortSignal): Promise<Abilities> {
+    return this.#abilities ?? abilitiesOf(await this.view(signal));
+  }
+}
+
+function abilitiesOf({ api_extensions: extensions }: ServerView): Abilities {
+  return {
+    createStarts: extensions.includes('instance_create_start'),
+    autorestart: extensions.includes('instance_auto_restart'),
+    growsPools: extensions.includes('storage_pool_loop_resize'),
+  };
+}
+
+/**
+ * Events carry no configuration: whether an instance is ours is asked when its name first comes up, unless we are just
+ * making one of that name.
+ */
+function oursOnly(
+  api: Api,
+  isCreating: (name: string) => boolean,
+): (event: InstanceEvent, signal: AbortSignal) => Promise<boolean> {
+  const known = new Map<string, boolean>();
+  return async ({ name, type }, signal) => {
+    const remembered = known.get(name);
+    if (type === 'deleted') {
+      known.delete(name);
+      // What is gone cannot be asked any more, and the reader knows its own names.
+      return remembered ?? true;
+    }
+    if (remembered !== undefined && type !== 'created' && type !== 'updated') return remembered;
+    if (isCreating(name)) {
+      known.set(name, true);
+      return true;
+    }
+    const instance = await instances.getInstance(api, name, signal);
+    if (instance === undefined) return true;
+    known.set(name, instance.mark !== undefined);
+    return instance.mark !== undefined;
+  };
+}
+
+/** Names that are being worked on, by however many at once. */
+class Counter {
+  readonly #counts = new Map<string, number>();
+
+  has(name: string): boolean {
+    return this.#counts.has(name);
+  }
+
+  async during<T>(name: string, run: () => Promise<T>): Promise<T> {
+    this.#counts.set(name, (this.#counts.get(name) ?? 0) + 1);
+    try {
+      return await run();
+    } finally {
+      const left = (this.#counts.get(name) ?? 1) - 1;
+      if (left === 0) this.#counts.delete(name);
+      else this.#counts.set(name, left);
+    }
+  }
+}

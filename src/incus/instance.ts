@@ -1,0 +1,118 @@
+import { HostlerError } from '../ports/errors.ts';
+import type { Instance } from '../ports/host-driver.ts';
+import type { Api } from './api.ts';
+import { ACCESS_KEY, type Config, type Devices, markOf, SHARED } from './settings.ts';
+
+/** An instance as the daemon shows it, its state, and the operations on it. */
+
+/** `GET /1.0/instances/NAME`, as far as it is used. */
+export interface InstanceView {
+  name: string;
+  status: string;
+  created_at: string;
+  last_used_at: string;
+  architecture: string;
+  config: Config;
+  devices: Devices;
+  profiles: string[];
+  ephemeral: boolean;
+  description: string;
+}
+
+interface OperationListView {
+  id: string;
+  resources: { instances?: string[] } | null;
+}
+
+/** What this daemon can do, by its API extensions. */
+export interface Abilities {
+  /** `instance_create_start`: one request creates and starts. */
+  createStarts: boolean;
+  /** `instance_auto_restart`: knows `boot.autorestart`. */
+  autorestart: boolean;
+  /** `storage_pool_loop_resize`: a pool in a loop file can grow. */
+  growsPools: boolean;
+}
+
+export interface InstanceContext {
+  api: Api;
+  abilities: Abilities;
+  operationTimeoutMs: number;
+}
+
+const STATUS: Readonly<Record<string, Instance['status']>> = {
+  Running: 'Running',
+  Ready: 'Running',
+  Stopped: 'Stopped',
+  Frozen: 'Frozen',
+  Error: 'Error',
+};
+
+export function pathOf(name: string): string {
+  return `/1.0/instances/${encodeURIComponent(name)}`;
+}
+
+export function instanceOf(view: InstanceView): Instance {
+  const mark = markOf(view.config);
+  const imageFingerprint = view.config['volatile.base_image'];
+  const wasStarted = Date.parse(view.last_used_at) > 0;
+  return {
+    name: view.name,
+    ...(mark === undefined ? {} : { mark }),
+    ...(isRootShared(view) ? { isRootShared: true } : {}),
+    status: STATUS[view.status] ?? 'Busy',
+    ...(imageFingerprint === undefined ? {} : { imageFingerprint }),
+    createdAt: view.created_at,
+    ...(wasStarted ? { lastStartedAt: view.last_used_at } : {}),
+  };
+}
+
+/** Nothing that deletes may be asked of the daemon for such an instance. */
+export function isRootShared({ config }: Pick<InstanceView, 'config'>): boolean {
+  return config[ACCESS_KEY] === SHARED;
+}
+
+/** Waits for all that the daemon is doing with the instance, however that ends. */
+export async function unfinishedOperations(
+  { api, operationTimeoutMs }: InstanceContext,
+  name: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const path = '/1.0/operations?recursion=1';
+  const lists = await api.get<Record<string, OperationListView[]>>(path, signal);
+  const unfinished = [...(lists['pending'] ?? []), ...(lists['running'] ?? [])].filter(
+    ({ resources }) => resources?.instances?.includes(`/1.0/instances/${name}`) === true,
+  );
+  const waits = unfinished.map(({ id }) => api.wait(`/1.0/operations/${id}`, operationTimeoutMs, signal));
+  await Promise.allSettled(waits);
+}
+
+interface StateChange {
+  action: 'start' | 'stop' | 'unfreeze';
+  force?: boolean;
+  /** Of a clean stop. */
+  graceSeconds?: number;
+}
+
+export async function changeState(
+  { api, operationTimeoutMs }: InstanceContext,
+  name: string,
+  { action, force = false, graceSeconds = -1 }: StateChange,
+  signal: AbortSignal,
+): Promise<void> {
+  const timeoutMs = operationTimeoutMs + Math.max(0, graceSeconds * 1000);
+  const body = { action, force, timeout: graceSeconds };
+  await api.change({ method: 'PUT', path: `${pathOf(name)}/state`, body, timeoutMs }, signal);
+}
+
+/** @throws Forbidden unless the instance is ours, and that of `uid` where it is given */
+export function requireMark({ name, config }: InstanceView, uid?: string): void {
+  const mark = markOf(config);
+  if (mark === undefined) throw new HostlerError('Forbidden', `instance ${name} is not one of ours`);
+  if (uid !== undefined && mark.uid !== uid) {
+    throw new HostlerError(
+      'Forbidden',
+      `instance ${name} belongs to another Container (${mark.namespace}/${mark.name})`,
+    );
+  }
+}

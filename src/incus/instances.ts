@@ -1,0 +1,206 @@
+import { HostlerError, hasCode } from '../ports/errors.ts';
+import type { Instance, InstanceSpec } from '../ports/host-driver.ts';
+import type { Api } from './api.ts';
+import { finishCreation, isHalfMade } from './creation.ts';
+import { globalAddresses, ipv4First } from './host.ts';
+import {
+  changeState,
+  type InstanceContext,
+  instanceOf,
+  type InstanceView,
+  isRootShared,
+  pathOf,
+  requireMark,
+  unfinishedOperations,
+} from './instance.ts';
+import { pendingAfter } from './pending.ts';
+import {
+  ACCESS_KEY,
+  type Config,
+  configOf,
+  devicesOf,
+  PENDING_KEY,
+  SHARED,
+  ROOT_DEVICE,
+  withDaemonsOwn,
+} from './settings.ts';
+
+/**
+ * Instances: observed before they are changed, and only ever changed when they carry our mark. Each function may be
+ * repeated after a lost reply.
+ */
+
+interface InstanceStateView {
+  network: Record<string, { addresses: { address: string; scope: string }[] }> | null;
+}
+
+export async function listInstances(api: Api, signal: AbortSignal): Promise<Instance[]> {
+  const views = await api.get<InstanceView[]>('/1.0/instances?recursion=1', signal);
+  return views.map(instanceOf).filter(({ mark }) => mark !== undefined);
+}
+
+export async function getInstance(
+  api: Api,
+  name: string,
+  signal: AbortSignal,
+): Promise<Instance | undefined> {
+  const view = await api.find<InstanceView>(pathOf(name), signal);
+  return view === undefined ? undefined : instanceOf(view);
+}
+
+export async function getAddresses(api: Api, name: string, signal: AbortSignal): Promise<string[]> {
+  const state = await api.find<InstanceStateView>(`${pathOf(name)}/state`, signal);
+  const interfaces = Object.entries(state?.network ?? {}).filter(([device]) => device !== 'lo');
+  return ipv4First(interfaces.flatMap(([, { addresses }]) => globalAddresses(addresses)));
+}
+
+/** Changes nothing when all is as it should be already. */
+export async function updateInstance(
+  { api, abilities }: InstanceContext,
+  spec: InstanceSpec,
+  signal: AbortSignal,
+): Promise<{ restartRequired: string[] }> {
+  const path = pathOf(spec.name);
+  const found = await api.findTagged<InstanceView>(path, signal);
+  if (found === undefined) throw notFound(spec.name);
+  const { value: view, etag } = found;
+  requireMark(view, spec.mark.uid);
+  const access: Config = isRootShared(view) ? { [ACCESS_KEY]: SHARED } : {};
+  const desired = { ...configOf(spec, abilities), ...access };
+  const running = view.status !== 'Stopped';
+  const pending = running
+    ? pendingAfter(view.config, desired, view.last_used_at)
+    : { note: undefined, keys: [] };
+  const noted = pending.note === undefined ? desired : { ...desired, [PENDING_KEY]: pending.note };
+  const config = withDaemonsOwn(noted, view.config);
+  const devices = devicesOf(spec);
+  if (sameDeep(config, view.config) && sameDeep(devices, view.devices)) {
+    return { restartRequired: [...pending.keys, ...pendingRoot(view, running)] };
+  }
+  const { architecture, profiles, ephemeral, description } = view;
+  const body = { architecture, profiles, ephemeral, description, config, devices };
+  await api.change({ method: 'PUT', path, body, etag }, signal);
+  const after = running ? await api.get<InstanceView>(path, signal) : view;
+  return { restartRequired: [...pending.keys, ...pendingRoot(after, running)] };
+}
+
+/** Also ends a creation that was left undone. */
+export async function startInstance(
+  context: InstanceContext,
+  name: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const view = await context.api.find<InstanceView>(pathOf(name), signal);
+  if (view === undefined) throw notFound(name);
+  requireMark(view);
+  const { status } = instanceOf(view);
+  if (status === 'Running') return;
+  if (isHalfMade(view)) return finishCreation(context, name, { start: true }, signal);
+  try {
+    await changeState(context, name, { action: status === 'Frozen' ? 'unfreeze' : 'start' }, signal);
+  } catch (error) {
+    if (!saysAlready(error, 'running')) throw error;
+  }
+}
+
+export async function stopInstance(
+  context: InstanceContext,
+  name: string,
+  graceMs: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const view = await context.api.find<InstanceView>(pathOf(name), signal);
+  if (view === undefined) return;
+  requireMark(view);
+  if (view.status === 'Stopped') return;
+  // What is frozen neither ends by itself nor can be killed.
+  if (view.status === 'Frozen') await changeState(context, name, { action: 'unfreeze' }, signal);
+  if (graceMs > 0 && (await stopsCleanly(context, name, graceMs, signal))) return;
+  await stopped(changeState(context, name, { action: 'stop', force: true }, signal));
+}
+
+export async function deleteInstance(
+  context: InstanceContext,
+  name: string,
+  uid: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const { api } = context;
+  const view = await api.find<InstanceView>(pathOf(name), signal);
+  if (view === undefined) return;
+  requireMark(view, uid);
+  if (isRootShared(view)) {
+    throw new HostlerError(
+      'Forbidden',
+      `the root of instance ${name} is on shared storage: it is never deleted from a host`,
+    );
+  }
+  if (view.status !== 'Stopped') {
+    throw new HostlerError('Conflict', `instance ${name} is ${view.status.toLowerCase()}`);
+  }
+  const remove = async (): Promise<void> => {
+    try {
+      await api.change({ method: 'DELETE', path: pathOf(name) }, signal);
+    } catch (error) {
+      if (!hasCode(error, 'NotFound')) throw error;
+    }
+  };
+  try {
+    await remove();
+  } catch (error) {
+    // A stop or deletion whose answer was lost may still be under way: then this one was in its way, or it in ours.
+    if (!hasCode(error, 'Internal', 'Conflict')) throw error;
+    await unfinishedOperations(context, name, signal);
+    await remove();
+  }
+}
+
+/** @returns false when it has not ended by itself in time, or cannot */
+async function stopsCleanly(
+  context: InstanceContext,
+  name: string,
+  graceMs: number,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const graceSeconds = Math.ceil(graceMs / 1000);
+  try {
+    await stopped(changeState(context, name, { action: 'stop', graceSeconds }, signal));
+    return true;
+  } catch (error) {
+    // The daemon has answered, and the answer was no: what remains is force.
+    if (hasCode(error, 'Internal', 'Invalid', 'Timeout')) return false;
+    throw error;
+  }
+}
+
+/** A stop of what has ended in the meantime, or is gone, has succeeded. */
+async function stopped(stop: Promise<void>): Promise<void> {
+  try {
+    await stop;
+  } catch (error) {
+    if (!saysAlready(error, 'stopped') && !hasCode(error, 'NotFound')) throw error;
+  }
+}
+
+function saysAlready(error: unknown, state: 'running' | 'stopped'): boolean {
+  return error instanceof HostlerError && new RegExp(`already ${state}|not running`).test(error.message);
+}
+
+/** A quota that the pool cannot change while the root is in use is noted by the daemon, and applied at the next start. */
+function pendingRoot({ config }: InstanceView, running: boolean): string[] {
+  return running && `volatile.${ROOT_DEVICE}.apply_quota` in config ? ['resources.disk'] : [];
+}
+
+function notFound(name: string): HostlerError {
+  return new HostlerError('NotFound', `there is no instance ${name} on the host`);
+}
+
+function sameDeep(a: object, b: object): boolean {
+  const text = (value: object): string =>
+    JSON.stringify(
+      Object.entries(value)
+        .map(([key, it]: [string, unknown]) => [key, typeof it === 'object' && it !== null ? text(it) : it])
+        .sort(([x], [y]) => (String(x) < String(y) ? -1 : 1)),
+    );
+  return text(a) === text(b);
+}

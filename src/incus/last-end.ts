@@ -1,0 +1,61 @@
+import type { LastEnd } from '../ports/host-driver.ts';
+import type { Api } from './api.ts';
+import { type InstanceView, pathOf } from './instance.ts';
+
+/**
+ * How an instance ended. Neither event nor status tells; liblxc's own log does, at the level that settings.ts asks for.
+ * The daemon begins a new log with each start, so that it is all about the last run. Seen with Incus 6.0 and LXD 5.0.
+ */
+
+/** The end stands in the last few hundred bytes; commands that were run inside may have added to the log before. */
+const TAIL_BYTES = 16_384;
+
+const STARTED = /Started "[^\n]*" with pid "\d+"/g;
+const ENDED = /Child <\d+> ended on (?:error \((\d+)\)|signal [^\n]*?\((\d+)\))/;
+/** The hook that liblxc runs at every end, with the namespaces still there. */
+const STOP_HOOK = /Executing script "[^\n]* stopns" for container/;
+/** By which the kernel ends the init of a PID namespace that called reboot(2). */
+const POWERED_OFF = 2;
+const REBOOTED = 1;
+
+const UNKNOWN: LastEnd = { kind: 'unknown', message: 'How it ended is not known' };
+
+export async function getLastEnd(api: Api, name: string, signal: AbortSignal): Promise<LastEnd> {
+  const [view, log] = await Promise.all([
+    api.find<InstanceView>(pathOf(name), signal),
+    api.tail(`${pathOf(name)}/logs/lxc.log`, TAIL_BYTES, signal),
+  ]);
+  if (view?.status !== 'Stopped' || log === undefined) return UNKNOWN;
+  return lastEndIn(log, view.config['volatile.last_state.power'] === 'RUNNING');
+}
+
+/**
+ * @param log the end of the log of the last run
+ * @param isToRun whether the daemon has noted that the instance is to run again: it was not there when it ended, or
+ * ended it itself because the host went down
+ */
+export function lastEndIn(log: string, isToRun: boolean): LastEnd {
+  const run = lastRunIn(log);
+  const [, status, signal] = ENDED.exec(run) ?? [];
+  if (status !== undefined) return { kind: 'error', message: `Exited with status ${status}` };
+  if (signal !== undefined) return endedBySignal(Number(signal), isToRun);
+  if (!STOP_HOOK.test(run)) return UNKNOWN;
+  return clean('Exited with status 0', isToRun);
+}
+
+function lastRunIn(log: string): string {
+  const last = [...log.matchAll(STARTED)].at(-1);
+  return last === undefined ? log : log.slice(last.index);
+}
+
+function endedBySignal(signal: number, isToRun: boolean): LastEnd {
+  if (signal === POWERED_OFF) return clean('Powered itself off', isToRun);
+  if (signal === REBOOTED) return { kind: 'unknown', message: 'Rebooted itself' };
+  return { kind: 'error', message: `Killed by signal ${signal}` };
+}
+
+function clean(message: string, isToRun: boolean): LastEnd {
+  return isToRun
+    ? { kind: 'unknown', message: 'Stopped together with its host or daemon' }
+    : { kind: 'clean', message };
+}

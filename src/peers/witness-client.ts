@@ -1,0 +1,90 @@
+import { Agent, request } from 'node:https';
+import type { PeerCertificate } from 'node:tls';
+import { HostlerError } from '../ports/errors.ts';
+import type { Peer, Peers } from '../ports/peers.ts';
+import { NODE_USER_PREFIX, type PeerIdentity, WITNESS_PATH } from './identity.ts';
+
+const LONGEST_ANSWER = 1_000;
+
+/** Asks other agents over HTTPS. An answer counts only from the very node that was asked, by the name in its certificate. */
+export function createPeers(identity: PeerIdentity): Peers {
+  const agents = new Map<string, Agent>();
+
+  /** One for each peer: a connection belongs to the name that was checked on it. */
+  const agentOf = ({ node, address, port }: Peer): Agent => {
+    const key = `${node} ${address}:${port}`;
+    const found = agents.get(key);
+    if (found !== undefined) return found;
+    const agent = new Agent({ ...identity, keepAlive: true, maxSockets: 1, timeout: 20_000 });
+    agents.set(key, agent);
+    return agent;
+  };
+
+  /** A connection that gave no answer may be dead: the next question gets a new one. */
+  const reset = (peer: Peer): void => {
+    const key = `${peer.node} ${peer.address}:${peer.port}`;
+    agents.get(key)?.destroy();
+    agents.delete(key);
+  };
+
+  return {
+    ask: (peer, signal) =>
+      new Promise((resolve, reject) => {
+        const fail = (cause: unknown): void => {
+          reset(peer);
+          const reason: unknown = signal.reason;
+          const isOurs = signal.aborted && reason instanceof HostlerError;
+          reject(
+            isOurs ? reason : new HostlerError('Unavailable', `${peer.node} does not answer`, { cause }),
+          );
+        };
+        const outgoing = request(
+          {
+            agent: agentOf(peer),
+            host: peer.address,
+            port: peer.port,
+            path: WITNESS_PATH,
+            servername: '',
+            checkServerIdentity: (_host: string, certificate: PeerCertificate) =>
+              faultOf(certificate, peer.node),
+            signal,
+          },
+          (response) => {
+            const chunks: Buffer[] = [];
+            let size = 0;
+            response.on('data', (chunk: Buffer) => {
+              chunks.push(chunk);
+              size += chunk.length;
+              if (size > LONGEST_ANSWER) response.destroy(new Error('the answer is too long'));
+            });
+            response.once('error', fail);
+            response.once('end', () => {
+              const sentAgoMs = response.statusCode === 200 ? answerOf(Buffer.concat(chunks)) : undefined;
+              if (sentAgoMs === undefined) fail(new Error(`it answered with status ${response.statusCode}`));
+              else resolve(sentAgoMs);
+            });
+          },
+        );
+        outgoing.once('error', fail);
+        outgoing.end();
+      }),
+    close() {
+      for (const agent of agents.values()) agent.destroy();
+      agents.clear();
+    },
+  };
+}
+
+function faultOf(certificate: PeerCertificate, node: string): Error | undefined {
+  const name: unknown = certificate.subject?.CN;
+  return name === `${NODE_USER_PREFIX}${node}` ? undefined : new Error(`it is ${String(name)}, not ${node}`);
+}
+
+function answerOf(bytes: Buffer): number | undefined {
+  try {
+    const { sentAgoMs } = JSON.parse(bytes.toString('utf8')) as { sentAgoMs?: unknown };
+    return typeof sentAgoMs === 'number' && Number.isFinite(sentAgoMs) ? sentAgoMs : undefined;
+  } catch {
+    return undefined;
+  }
+}

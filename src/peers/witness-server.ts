@@ -1,0 +1,56 @@
+import { once } from 'node:events';
+import { createServer } from 'node:https';
+import type { TLSSocket } from 'node:tls';
+import { HostlerError, messageOf } from '../ports/errors.ts';
+import type { Logger } from '../ports/logger.ts';
+import { NODES_GROUP, type PeerIdentity, WITNESS_PATH } from './identity.ts';
+
+/**
+ * What an agent tells the other agents of its cluster, and nobody else: how long ago it sent its last renewal. Served with
+ * the very certificate by which it is known to the API.
+ */
+export interface WitnessServer {
+  port: number;
+  close(): Promise<void>;
+}
+
+/** @throws Unavailable when it cannot listen there */
+export async function serveWitness(
+  { host, port }: { host: string; port: number },
+  identity: PeerIdentity,
+  { sentAgoMs, logger }: { sentAgoMs: () => number; logger: Logger },
+): Promise<WitnessServer> {
+  const server = createServer(
+    { ...identity, requestCert: true, rejectUnauthorized: true, minVersion: 'TLSv1.2' },
+    (request, response) => {
+      const isNode = organizationsOf(request.socket as TLSSocket).includes(NODES_GROUP);
+      const status = !isNode ? 403 : request.method === 'GET' && request.url === WITNESS_PATH ? 200 : 404;
+      const body = status === 200 ? JSON.stringify({ sentAgoMs: sentAgoMs() }) : '{}';
+      response.writeHead(status, { 'content-type': 'application/json', 'content-length': body.length });
+      response.end(body);
+    },
+  );
+  server.requestTimeout = 5_000;
+  server.keepAliveTimeout = 30_000;
+  server.on('tlsClientError', (error) => logger.debug({ error: messageOf(error) }, 'refused a peer'));
+  server.listen(port, host);
+  try {
+    await once(server, 'listening');
+  } catch (cause) {
+    throw new HostlerError('Unavailable', `Cannot listen for the other agents on ${host}:${port}`, { cause });
+  }
+  const address = server.address();
+  return {
+    port: typeof address === 'object' && address !== null ? address.port : port,
+    async close() {
+      server.closeAllConnections();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
+
+function organizationsOf(socket: TLSSocket): readonly string[] {
+  const organizations: string | string[] | undefined = socket.getPeerCertificate().subject?.O;
+  return organizations === undefined ? [] : [organizations].flat();
+}

@@ -1,0 +1,59 @@
+/**
+ * `npm run bench -- [names…] [--json FILE]`: measures what docs/benchmarks.md says, on this machine, each figure beside
+ * what it is compared with, in one run. Nothing here fails on a slow day: a goal that is missed is printed as missed.
+ */
+import { writeFile } from 'node:fs/promises';
+import { parseArgs } from 'node:util';
+import { measureApi } from './api.ts';
+import { createMany, createOne } from './create.ts';
+import { failover } from './failover.ts';
+import { type Figure, formatFigures } from './figure.ts';
+import { leaderTakeover } from './leader.ts';
+import { type BenchCluster, startBenchCluster } from './local-cluster.ts';
+import { atRest } from './rest.ts';
+import { restartAfterKill } from './restart.ts';
+
+const onCluster: Record<string, (cluster: BenchCluster) => Promise<Figure[]>> = {
+  'create-many': createMany,
+  'create-one': createOne,
+  restart: restartAfterKill,
+  rest: atRest,
+  failover,
+};
+const alone: Record<string, () => Promise<Figure[]>> = { api: measureApi, leader: leaderTakeover };
+
+const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: 'string' } } });
+const known = [...Object.keys(onCluster), ...Object.keys(alone)];
+const unknown = positionals.filter((name) => !known.includes(name));
+if (unknown.length > 0) {
+  process.stderr.write(`No such benchmark: ${unknown.join(', ')}. There are: ${known.join(', ')}\n`);
+  process.exit(2);
+}
+const chosen = positionals.length > 0 ? positionals : known;
+const figures: Figure[] = [];
+
+const run = async (name: string, measure: () => Promise<Figure[]>): Promise<void> => {
+  process.stderr.write(`${name} …\n`);
+  const found = await measure();
+  figures.push(...found);
+  process.stdout.write(`${formatFigures(found)}\n\n`);
+};
+
+for (const name of chosen) {
+  const measure = alone[name];
+  if (measure !== undefined) await run(name, measure);
+}
+if (chosen.some((name) => name in onCluster)) {
+  process.stderr.write('starting a cluster of three hosts …\n');
+  const cluster = await startBenchCluster();
+  try {
+    for (const name of chosen) {
+      const measure = onCluster[name];
+      if (measure !== undefined) await run(name, () => measure(cluster));
+    }
+  } finally {
+    await cluster.down();
+  }
+}
+process.stdout.write(`${formatFigures(figures)}\n`);
+if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(figures, null, 2)}\n`);

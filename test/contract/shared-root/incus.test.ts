@@ -1,0 +1,7 @@
+import { whyNoHost } from '../../support/test-host.ts';
+import { startSharedBench } from './real.ts';
+import { sharedRootContract } from './suite.ts';
+
+sharedRootContract('roots on shared storage: Incus', () => startSharedBench('incus'), {
+  skip: whyNoHost('incus'),
+});

@@ -1,0 +1,54 @@
+import { describe, expect, it } from '@jest/globals';
+import { type BreakageName, breakageOf } from './breakages.ts';
+import { buildProduct } from './product.ts';
+import { runFaults } from './run.ts';
+import type { Fault } from './schedule.ts';
+
+/** A harness that finds nothing shows nothing, unless it finds what is there. */
+describe('a product that is broken on purpose', () => {
+  const host = 'host-1';
+  it.each<{ name: BreakageName; rule: string; faults: Fault[] }>([
+    {
+      name: 'starts-unchecked',
+      rule: 'one live writer',
+      faults: [{ what: 'cut-link', host, atMs: 0, forMs: 13_000 }],
+    },
+    {
+      name: 'guard-freezes-with-agent',
+      rule: 'one live writer',
+      faults: [{ what: 'freeze-agent', host, atMs: 0, forMs: 12_000 }],
+    },
+    {
+      name: 'no-fence-delay',
+      rule: 'no start without proof',
+      faults: [
+        { what: 'freeze-agent', host, atMs: 0, forMs: 8_000 },
+        { what: 'freeze-daemon', host, atMs: 0, forMs: 8_000 },
+        { what: 'freeze-guard', host, atMs: 4_000, forMs: 1_800 },
+      ],
+    },
+  ])(
+    '$name is found',
+    async ({ name, rule, faults }) => {
+      const product = await buildProduct(breakageOf(name));
+      const lines: string[] = [];
+      try {
+        const { findings } = await runFaults({
+          product,
+          seed: 1,
+          next: (number) => (number === 0 ? { name, faults, isOutage: false, traffic: 'marks' } : undefined),
+          log: (line) => lines.push(line),
+          signal: AbortSignal.timeout(110_000),
+        });
+        const story = lines.join('\n');
+        expect({ rules: findings.map((finding) => finding.rule), story }).toEqual({
+          rules: expect.arrayContaining([rule]),
+          story,
+        });
+      } finally {
+        product.remove();
+      }
+    },
+    120_000,
+  );
+});

@@ -1,0 +1,3 @@
+import { runSchedules } from './run-schedules.ts';
+
+runSchedules(1, 2);

@@ -1,0 +1,56 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { type GuardOptions, runGuard } from '../../../src/guard/guard.ts';
+import { emptyMemory } from '../../../src/guard/keeper.ts';
+import { openWatchdog } from '../../../src/guard/watchdog.ts';
+import { silentLogger as logger } from '../../../src/ports/logger.ts';
+import { createFakeClock } from '../../support/fake-clock.ts';
+
+describe("the kernel's watchdog", () => {
+  let folder: string;
+  let device: string;
+  const fed = async () => (await readFile(device, 'utf8')).length;
+
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'hostler-watchdog-'));
+    device = join(folder, 'watchdog');
+    await writeFile(device, '');
+  });
+  afterEach(() => rm(folder, { recursive: true }));
+
+  /** @param left how many containers are still there when they are to be stopped */
+  const run = async (left: number, ms: number): Promise<number> => {
+    const clock = createFakeClock();
+    const stop = new AbortController();
+    const memory: GuardOptions['memory'] = {
+      read: () => ({ ...emptyMemory, containers: [{ instance: 'web--default', uid: 'u', term: 1 }] }),
+      write: () => {},
+      settled: async () => {},
+    };
+    const socketPath = join(folder, 'guard.sock');
+    const watchdog = openWatchdog(device);
+    const ended = runGuard(
+      { socketPath, clock, logger, memory, stopper: { enforce: () => left }, watchdog },
+      stop.signal,
+    );
+    while (clock.pending() === 0) await new Promise((resolve) => setImmediate(resolve));
+    await clock.advance(ms);
+    const before = await fed();
+    await clock.advance(1_000);
+    const after = await fed();
+    stop.abort();
+    await ended;
+    expect(await readFile(device, 'utf8')).toMatch(/V$/);
+    return after - before;
+  };
+
+  it('is fed while the guard does its duty, and closed in order at the end', async () => {
+    expect(await run(0, 20_000)).toBe(20);
+  });
+
+  it('is fed no more once a container cannot be stopped', async () => {
+    expect(await run(1, 20_000)).toBe(0);
+  });
+});

@@ -1,0 +1,82 @@
+import { afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { createAuthority, type KeyPair } from '../../../src/apiserver/pki/certificates.ts';
+import { issueClientCertificate, nodeIdentity } from '../../../src/apiserver/pki/cluster-pki.ts';
+import { NODE_USER_PREFIX, NODES_GROUP } from '../../../src/apiserver/auth/user.ts';
+import * as peersIdentity from '../../../src/peers/identity.ts';
+import { createPeers } from '../../../src/peers/witness-client.ts';
+import { serveWitness, type WitnessServer } from '../../../src/peers/witness-server.ts';
+import { systemClock as clock } from '../../../src/ports/clock.ts';
+import { silentLogger as logger } from '../../../src/ports/logger.ts';
+
+const never = new AbortController().signal;
+
+describe('agents that ask each other', () => {
+  let ca: KeyPair;
+  const closers: (() => unknown)[] = [];
+  const identity = async (who: { user: string; groups: string[] }, isServerToo = true, by = ca) => {
+    const pair = await issueClientCertificate({ ca: by, ...who, clock, isServerToo });
+    return {
+      ca: Buffer.from(ca.certificatePem),
+      cert: Buffer.from(pair.certificatePem),
+      key: Buffer.from(pair.keyPem),
+    };
+  };
+  const serve = async (as: peersIdentity.PeerIdentity): Promise<WitnessServer> => {
+    const server = await serveWitness({ host: '127.0.0.1', port: 0 }, as, { sentAgoMs: () => 4_200, logger });
+    closers.push(() => server.close());
+    return server;
+  };
+  const ask = async (as: peersIdentity.PeerIdentity, node: string, { port }: { port: number }) => {
+    const peers = createPeers(as);
+    closers.push(() => peers.close());
+    return await peers.ask({ node, address: '127.0.0.1', port }, never);
+  };
+
+  beforeAll(async () => {
+    ca = await createAuthority('test', clock);
+  });
+
+  afterEach(async () => {
+    for (const close of closers.splice(0).toReversed()) await close();
+  });
+
+  it('have one idea of their names with the API server', () => {
+    expect(peersIdentity).toMatchObject({ NODE_USER_PREFIX, NODES_GROUP });
+  });
+
+  it('answers a node of the cluster', async () => {
+    const server = await serve(await identity(nodeIdentity('b')));
+    expect(await ask(await identity(nodeIdentity('a'), false), 'b', server)).toBe(4_200);
+  });
+
+  it('does not count the answer of another node than the one that was asked', async () => {
+    const server = await serve(await identity(nodeIdentity('c')));
+    await expect(ask(await identity(nodeIdentity('a')), 'b', server)).rejects.toMatchObject({
+      code: 'Unavailable',
+    });
+  });
+
+  it('answers nobody who is not a node, nor anybody of another cluster', async () => {
+    const server = await serve(await identity(nodeIdentity('b')));
+    const person = await identity({ user: 'jane', groups: ['people'] });
+    await expect(ask(person, 'b', server)).rejects.toThrow('b does not answer');
+    const other = await createAuthority('other', clock);
+    const stranger = await identity(nodeIdentity('a'), true, other);
+    await expect(ask(stranger, 'b', server)).rejects.toMatchObject({ code: 'Unavailable' });
+  });
+
+  it("is no server with a certificate of a client's alone", async () => {
+    const server = await serve(await identity(nodeIdentity('b'), false));
+    await expect(ask(await identity(nodeIdentity('a')), 'b', server)).rejects.toMatchObject({
+      code: 'Unavailable',
+    });
+  });
+
+  it('gives up when it is told to', async () => {
+    const server = await serve(await identity(nodeIdentity('b')));
+    const peers = createPeers(await identity(nodeIdentity('a')));
+    closers.push(() => peers.close());
+    const asked = peers.ask({ node: 'b', address: '127.0.0.1', port: server.port }, AbortSignal.abort());
+    await expect(asked).rejects.toMatchObject({ code: 'Unavailable' });
+  });
+});

@@ -1,0 +1,426 @@
+import { describe, expect, it } from '@jest/globals';
+import * as fc from 'fast-check';
+import { type Container, containerKind } from '../../../src/crds/container.ts';
+import { HostlerError } from '../../../src/ports/errors.ts';
+import { silentLogger } from '../../../src/ports/logger.ts';
+import { type Change, createInformer, type InformerOptions } from '../../../src/reconcile/informer.ts';
+import { informerSource } from '../../../src/reconcile/source.ts';
+import { createFakeClock } from '../../support/fake-clock.ts';
+import { createFakeObjectStore, type FakeObjectStore } from '../../support/fake-object-store.ts';
+
+const { signal } = new AbortController();
+
+function container(name: string, labels: Record<string, string> = {}): Container {
+  return {
+    apiVersion: 'hostler.dev/v1alpha1',
+    kind: 'Container',
+    metadata: { namespace: 'default', name, labels },
+    spec: { image: 'images:debian/12' },
+  };
+}
+
+const keyOf = (name: string) => ({ namespace: 'default', name });
+
+function setUp(options: Partial<InformerOptions<Container>> = {}) {
+  const clock = createFakeClock();
+  const store = createFakeObjectStore(clock);
+  const stop = new AbortController();
+  const informer = createInformer<Container>({
+    store,
+    ref: containerKind,
+    clock,
+    logger: silentLogger,
+    random: () => 0.5,
+    ...options,
+  });
+  const changes: string[] = [];
+  informer.onChange((change) => changes.push(describeChange(change)));
+  const start = async (): Promise<void> => {
+    ended = informer.start(stop.signal);
+    await clock.advance(0);
+  };
+  let ended: Promise<void> = Promise.resolve();
+  const finish = async (): Promise<void> => {
+    stop.abort();
+    await ended;
+    expect([clock.pending(), store.faults.openWatches()]).toEqual([0, 0]);
+  };
+  const names = (): string[] => informer.cache.list().map(({ metadata }) => metadata.name);
+  const calls = (verb: string): number => store.calls.filter((call) => call.verb === verb).length;
+  return { clock, store, informer, changes, start, finish, names, calls };
+}
+
+function describeChange({ key, old, new: now }: Change<Container>): string {
+  if (!old) return `+${key.slice(8)}`;
+  return now ? `~${key.slice(8)}` : `-${key.slice(8)}`;
+}
+
+async function touch(store: FakeObjectStore, name: string): Promise<void> {
+  const body = { metadata: { labels: { touched: String(store.calls.length) } } };
+  await store.mergePatch(containerKind, keyOf(name), { body }, signal);
+}
+
+describe('an informer', () => {
+  it('holds what is there, then follows each change', async () => {
+    const { clock, store, informer, changes, start, finish, names } = setUp();
+    store.seed(container('a'));
+    expect(informer.hasSynced()).toBe(false);
+    await start();
+    expect(informer.hasSynced()).toBe(true);
+    await store.create(containerKind, container('b'), signal);
+    await touch(store, 'a');
+    await store.delete(containerKind, keyOf('b'), {}, signal);
+    await clock.advance(0);
+    expect(changes).toEqual(['+a', '+b', '~a', '-b']);
+    expect(names()).toEqual(['a']);
+    await finish();
+  });
+
+  it('does nothing more when nothing changes', async () => {
+    const { clock, store, changes, start, finish } = setUp();
+    store.seed(container('a'));
+    await start();
+    const before = store.calls.length;
+    await clock.advance(100_000);
+    expect(store.calls).toHaveLength(before);
+    expect(changes).toEqual(['+a']);
+    await finish();
+  });
+
+  it('lists in pages, of one version', async () => {
+    const { store, start, finish, names, calls } = setUp({ pageSize: 2 });
+    store.seed(...['a', 'b', 'c', 'd', 'e'].map((name) => container(name)));
+    await start();
+    expect(names()).toHaveLength(5);
+    expect(calls('list')).toBe(3);
+    await finish();
+  });
+
+  it('lists without pages when a continue token has expired', async () => {
+    const { store, start, finish, names } = setUp({
+      pageSize: 2,
+    });
+    store.seed(...['a', 'b', 'c'].map((name) => container(name)));
+    store.faults.failNext('Expired', { verb: 'list', after: 1 });
+    await start();
+    expect(names()).toHaveLength(3);
+    expect(store.calls.map(({ verb }) => verb)).toEqual(['list', 'list', 'list', 'watch']);
+    await finish();
+  });
+
+  it('tells a late handler what is there, and one that left nothing', async () => {
+    const { clock, store, informer, start, finish } = setUp();
+    store.seed(container('a'));
+    await start();
+    const seen: string[] = [];
+    const leave = informer.onChange((change) => seen.push(describeChange(change)));
+    leave();
+    await touch(store, 'a');
+    await clock.advance(0);
+    expect(seen).toEqual(['+a']);
+    await finish();
+  });
+
+  it('survives a handler that throws', async () => {
+    const { store, informer, changes, start, finish } = setUp();
+    informer.onChange(() => {
+      throw new Error('a bug in a handler');
+    });
+    store.seed(container('a'), container('b'));
+    await start();
+    expect(changes).toEqual(['+a', '+b']);
+    await finish();
+  });
+
+  it('freezes what is in the cache', async () => {
+    const { store, informer, start, finish } = setUp();
+    store.seed(container('a', { app: 'web' }));
+    await start();
+    const cached = informer.cache.get('default/a');
+    expect(() => Object.assign(cached?.metadata.labels ?? {}, { app: 'other' })).toThrow(TypeError);
+    await finish();
+  });
+
+  it('finds objects by index, also after their values changed', async () => {
+    const { clock, store, informer, start, finish } = setUp({
+      indexes: { app: ({ metadata }) => Object.values(metadata.labels ?? {}) },
+    });
+    store.seed(container('a', { app: 'web' }), container('b', { app: 'web' }));
+    await start();
+    expect(informer.cache.byIndex('app', 'web')).toHaveLength(2);
+    const body = { metadata: { labels: { app: 'db' } } };
+    await store.mergePatch(containerKind, keyOf('a'), { body }, signal);
+    await store.delete(containerKind, keyOf('b'), {}, signal);
+    await clock.advance(0);
+    expect(informer.cache.byIndex('app', 'web')).toEqual([]);
+    expect(informer.cache.byIndex('app', 'db').map(({ metadata }) => metadata.name)).toEqual(['a']);
+    expect(() => informer.cache.byIndex('zone', 'a')).toThrow('There is no index zone');
+    await finish();
+  });
+
+  it('lets go of what leaves its selector, and takes what enters', async () => {
+    const { clock, store, changes, start, finish } = setUp({ labelSelector: 'app=web' });
+    store.seed(container('a', { app: 'web' }), container('b', { app: 'db' }));
+    await start();
+    await store.mergePatch(
+      containerKind,
+      keyOf('a'),
+      { body: { metadata: { labels: { app: 'db' } } } },
+      signal,
+    );
+    await store.mergePatch(
+      containerKind,
+      keyOf('b'),
+      { body: { metadata: { labels: { app: 'web' } } } },
+      signal,
+    );
+    await clock.advance(0);
+    expect(changes).toEqual(['+a', '-a', '+b']);
+    await finish();
+  });
+
+  it('reports everything again each resync', async () => {
+    const { clock, store, changes, start, finish } = setUp({ resyncMs: 1_000 });
+    store.seed(container('a'));
+    await start();
+    await clock.advance(2_000);
+    expect(changes).toEqual(['+a', '~a', '~a']);
+    await finish();
+  });
+});
+
+describe('an informer under faults', () => {
+  it.each([
+    ['429', new HostlerError('TooManyRequests', 'slow down', { retryAfterMs: 1_000 })],
+    ['500', new HostlerError('Internal', 'boom')],
+    ['a connection reset', new HostlerError('Unavailable', 'reset')],
+    ['403', new HostlerError('Forbidden', 'not yet')],
+  ])('goes on after any number of %s in its lists', async (_, error) => {
+    const { clock, store, informer, start, finish, names } = setUp();
+    store.seed(container('a'));
+    store.faults.failNext(error, { verb: 'list', times: 20 });
+    await start();
+    expect(informer.hasSynced()).toBe(false);
+    await clock.advance(120_000);
+    expect(names()).toEqual(['a']);
+    await finish();
+  });
+
+  it.each([
+    ['429', new HostlerError('TooManyRequests', 'slow down', { retryAfterMs: 1_000 })],
+    ['500', new HostlerError('Internal', 'boom')],
+    ['a connection reset', new HostlerError('Unavailable', 'reset')],
+    ['an end of the watch', undefined],
+  ])('resumes where it was, without a list, after %s', async (_, error) => {
+    const { clock, store, changes, start, finish, calls } = setUp();
+    store.seed(container('a'));
+    await start();
+    for (let round = 0; round < 5; round++) {
+      store.faults.dropWatches(error);
+      if (error) store.faults.failNext(error, { verb: 'watch', times: 3 });
+      await store.create(containerKind, container(`x${round}`), signal);
+      await clock.advance(60_000);
+    }
+    expect(changes).toEqual(['+a', '+x0', '+x1', '+x2', '+x3', '+x4']);
+    expect(calls('list')).toBe(1);
+    await finish();
+  });
+
+  it('waits longer and longer while the API is away, and at most some seconds', async () => {
+    const { clock, store, start, finish, calls } = setUp();
+    store.faults.failNext('Unavailable', { verb: 'list', times: 1_000 });
+    await start();
+    await clock.advance(1_000);
+    const early = calls('list');
+    await clock.advance(60_000);
+    expect(early).toBeLessThan(6);
+    expect(calls('list') - early).toBeGreaterThan(10);
+    expect(calls('list') - early).toBeLessThan(25);
+    await finish();
+  });
+
+  it('lists again after a 410, and finds out what was deleted meanwhile', async () => {
+    const { clock, store, changes, start, finish, calls } = setUp();
+    store.seed(container('a'), container('b'));
+    await start();
+    store.faults.failNext('Unavailable', { verb: 'watch' });
+    store.faults.dropWatches('Unavailable');
+    await store.delete(containerKind, keyOf('a'), {}, signal);
+    await store.create(containerKind, container('c'), signal);
+    await touch(store, 'b');
+    store.faults.compact();
+    await clock.advance(10_000);
+    expect(changes).toEqual(['+a', '+b', '~b', '+c', '-a']);
+    expect(calls('list')).toBe(2);
+    await finish();
+  });
+
+  it('does not list in a loop when every watch is refused with 410', async () => {
+    const { clock, store, start, finish, calls } = setUp();
+    store.faults.failNext('Expired', { verb: 'watch', times: 1_000 });
+    await start();
+    await clock.advance(60_000);
+    expect(calls('list')).toBeLessThan(25);
+    await finish();
+  });
+
+  it('does not take a list that is older than what it saw', async () => {
+    const { clock, store, changes, start, finish, names } = setUp();
+    store.seed(container('a'));
+    await start();
+    const thaw = store.faults.freezeReads();
+    await store.create(containerKind, container('b'), signal);
+    await clock.advance(0);
+    expect(names()).toEqual(['a', 'b']);
+    store.faults.dropWatches('Expired');
+    await clock.advance(30_000);
+    expect(names()).toEqual(['a', 'b']);
+    thaw();
+    await store.create(containerKind, container('c'), signal);
+    await clock.advance(10_000);
+    expect(changes).toEqual(['+a', '+b', '+c']);
+    await finish();
+  });
+
+  it('gives up a watch that is silent for too long, and hears what it missed', async () => {
+    const { clock, store, changes, start, finish, calls } = setUp({ idleTimeoutMs: 10_000 });
+    store.seed(container('a'));
+    await start();
+    const release = store.faults.stallWatches();
+    await store.create(containerKind, container('b'), signal);
+    await clock.advance(10_100);
+    expect(calls('watch')).toBe(2);
+    release();
+    await clock.advance(0);
+    expect(changes).toEqual(['+a', '+b']);
+    await finish();
+  });
+
+  it('keeps a quiet watch that gets bookmarks, and resumes from them', async () => {
+    const { clock, store, start, finish, calls } = setUp({ idleTimeoutMs: 10_000 });
+    await start();
+    store.seed({ ...container('x'), kind: 'ConfigMap', apiVersion: 'v1' });
+    for (let minute = 0; minute < 10; minute++) {
+      store.faults.bookmark();
+      await clock.advance(9_000);
+    }
+    expect(calls('watch')).toBe(1);
+    store.faults.compact();
+    store.faults.dropWatches();
+    await clock.advance(1_000);
+    expect(calls('list')).toBe(1);
+    await finish();
+  });
+
+  it('knows when it was last in touch', async () => {
+    const { clock, store, informer, start, finish } = setUp();
+    expect(informer.lastContactMs()).toBeUndefined();
+    await start();
+    const listedMs = informer.lastContactMs() as number;
+    expect(listedMs).toBe(clock.monotonicMs());
+    await clock.advance(5_000);
+    expect(informer.lastContactMs()).toBe(listedMs);
+    store.faults.bookmark();
+    await clock.advance(0);
+    expect(informer.lastContactMs()).toBe(listedMs + 5_000);
+    store.faults.failNext('Unavailable', { verb: 'watch', times: 100 });
+    store.faults.dropWatches('Unavailable');
+    await clock.advance(60_000);
+    expect(informer.lastContactMs()).toBe(listedMs + 5_000);
+    await finish();
+  });
+
+  it('ignores events that it saw already', async () => {
+    const { clock, store, informer, changes, start, finish } = setUp();
+    store.seed(container('a'));
+    await start();
+    await touch(store, 'a');
+    await clock.advance(0);
+    const before = informer.cache.get('default/a');
+    store.faults.repeatEvents();
+    await clock.advance(0);
+    expect(changes).toEqual(['+a', '~a']);
+    expect(informer.cache.get('default/a')).toBe(before);
+    await finish();
+  });
+});
+
+describe('whatever happens to its connection', () => {
+  const step = fc.oneof(
+    fc.record({
+      do: fc.constantFrom('write' as const, 'delete' as const),
+      name: fc.constantFrom('a', 'b', 'c'),
+    }),
+    fc.record({
+      do: fc.constantFrom('drop' as const, 'cut' as const, 'compact' as const, 'bookmark' as const),
+    }),
+    fc.record({ do: fc.constantFrom('fail list' as const, 'fail watch' as const, 'repeat' as const) }),
+    fc.record({ do: fc.constant('wait' as const), ms: fc.nat(3_000) }),
+  );
+
+  it('an informer ends up with what is there, and its changes add up to it', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 30 }), async (steps) => {
+        const { clock, store, informer, start, finish, names } = setUp({ pageSize: 1 });
+        const told = new Map<string, string | undefined>();
+        const gaps: string[] = [];
+        informer.onChange(({ key, old, new: now }) => {
+          // An expectation that failed here would be caught like any error of a handler.
+          if (old?.metadata.resourceVersion !== told.get(key)) gaps.push(key);
+          told.set(key, now?.metadata.resourceVersion);
+        });
+        await start();
+        for (const each of steps) await take(each, store, clock);
+        await clock.advance(30_000);
+        expect(gaps).toEqual([]);
+        const there = store.all<Container>(containerKind);
+        expect(names().sort()).toEqual(there.map(({ metadata }) => metadata.name));
+        for (const { metadata } of there)
+          expect(told.get(`default/${metadata.name}`)).toBe(metadata.resourceVersion);
+        await finish();
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  async function take(
+    each: { do: string; name?: string; ms?: number },
+    store: FakeObjectStore,
+    clock: { advance(ms: number): Promise<void> },
+  ): Promise<void> {
+    const { name = '', ms = 0 } = each;
+    const isThere = store.all(containerKind).some(({ metadata }) => metadata.name === name);
+    if (each.do === 'write' && isThere) await touch(store, name);
+    else if (each.do === 'write') await store.create(containerKind, container(name), signal);
+    else if (each.do === 'delete') await store.delete(containerKind, keyOf(name), {}, signal);
+    else if (each.do === 'drop') store.faults.dropWatches();
+    else if (each.do === 'cut') store.faults.dropWatches('Unavailable');
+    else if (each.do === 'compact') store.faults.compact();
+    else if (each.do === 'bookmark') store.faults.bookmark();
+    else if (each.do === 'repeat') store.faults.repeatEvents();
+    else if (each.do === 'wait') await clock.advance(ms);
+    else store.faults.failNext('Unavailable', { verb: each.do === 'fail list' ? 'list' : 'watch' });
+  }
+});
+
+describe('the source of an informer', () => {
+  it('reports the keys of the old and the new state, each once', async () => {
+    const { clock, store, informer, start, finish } = setUp();
+    store.seed(container('a', { owner: 'x' }));
+    await start();
+    const keys: string[] = [];
+    informerSource(informer, ({ metadata }) => [metadata.labels?.['owner'] ?? '']).subscribe((key) =>
+      keys.push(key),
+    );
+    await store.mergePatch(
+      containerKind,
+      keyOf('a'),
+      { body: { metadata: { labels: { owner: 'y' } } } },
+      signal,
+    );
+    await touch(store, 'a');
+    await clock.advance(0);
+    expect(keys).toEqual(['x', 'x', 'y', 'y']);
+    await finish();
+  });
+});
