@@ -2,12 +2,14 @@ import { type Static, Type } from 'typebox';
 import { conditionsSchema } from './conditions.ts';
 import { durationSchema } from './duration.ts';
 import { type FieldFault, GROUP, type KindDefinition, VERSION } from './kind.ts';
+import { containerMigrationSchema, migrationPolicySchema } from './container-migration.ts';
 import type { KubeObject } from './object.ts';
 import { placementSchema, stringMap } from './placement.ts';
 import { bytesOf, milliCpu, quantitySchema } from './quantity.ts';
 import { volumeFaults, volumeSchema } from './volume.ts';
 
 export type { AntiAffinity, Placement, Spread, Toleration } from './placement.ts';
+export type { ContainerMigration, MigrationPolicy } from './container-migration.ts';
 export type { ContainerVolume } from './volume.ts';
 
 export const FAILOVER_POLICIES = ['Recover', 'Recreate', 'Stay'] as const;
@@ -139,6 +141,7 @@ const spec = Type.Object(
         { default: {}, description: 'What happens when its host is lost.' },
       ),
     ),
+    migration: Type.Optional(migrationPolicySchema),
     priority: Type.Optional(
       Type.Integer({
         minimum: -1_000_000,
@@ -162,6 +165,7 @@ export const CONTAINER_PHASES = [
   'Running',
   'Stopping',
   'Stopped',
+  'Migrating',
   'Failed',
   'Lost',
   'Terminating',
@@ -206,6 +210,21 @@ const status = Type.Object(
       Type.String({
         description:
           'The node that it was lost on, if it was placed here because of that. See hostler.dev/restore.',
+      }),
+    ),
+    migration: Type.Optional(containerMigrationSchema),
+    drainedFrom: Type.Optional(
+      Type.String({
+        description:
+          'The node whose maintenance has moved it away, and to which the end of that brings it back.',
+      }),
+    ),
+    stoppedFor: Type.Optional(
+      Type.Unsafe<'Maintenance'>({
+        type: 'string',
+        enum: ['Maintenance'],
+        description:
+          'Why it is kept off although spec.power is Running: it cannot move, and the maintenance of its node stops what cannot.',
       }),
     ),
     restarts: Type.Optional(
