@@ -14,6 +14,7 @@ import * as instances from './instances.ts';
 import { getLastEnd } from './last-end.ts';
 import { forgetInstance, recoverInstance } from './shared-root.ts';
 import { deletePool, ensurePool, listPools } from './pools.ts';
+import { createTransfers } from './transfers.ts';
 
 /**
  * The host driver over the REST API that Incus and LXD share. What a daemon can do is read from its `api_extensions`,
@@ -84,6 +85,7 @@ export function createIncusDriver(options: IncusDriverOptions): HostDriver {
     getLastEnd: (name, signal) => again(signal, () => getLastEnd(api, name, signal)),
     recoverInstance: (root, signal) => again(signal, () => recoverInstance(api, root, signal)),
     forgetInstance: (root, signal) => again(signal, () => forgetInstance(api, root, signal)),
+    ...createTransfers(),
     listPools: (signal) => again(signal, () => listPools(api, signal)),
     ensurePool: (spec, signal) =>
       again(signal, async () => ensurePool({ api, abilities: await server.abilities(signal) }, spec, signal)),

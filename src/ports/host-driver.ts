@@ -1,3 +1,5 @@
+import type { InstanceTransfers } from './host-transfer.ts';
+
 /**
  * What an agent can do to its host: Observe / Create / Update / Delete, each idempotent and each safe to repeat after a
  * lost reply. `src/incus` drives Incus and LXD; `test/support/fake-host.ts` passes the same suite (test/contract). A
@@ -6,7 +8,7 @@
  * Every call awaits the daemon's operation, and rejects with `Timeout` after its own deadline at the latest; what it asked
  * for may happen all the same, so callers observe again. The daemon's own message is in the error.
  */
-export interface HostDriver {
+export interface HostDriver extends InstanceTransfers {
   /** Facts about the host and its daemon. @throws Unavailable when the daemon does not answer */
   describeHost(signal: AbortSignal): Promise<HostFacts>;
 
@@ -140,6 +142,8 @@ export interface InstanceSpec {
   memoryBytes?: number;
   diskBytes?: number;
   networks: readonly { name: string; network: string }[];
+  /** Whether it gets the settings that a live move needs, where this host is capable of one. @defaultValue false */
+  movesLive?: boolean;
   /** Further keys of the daemon's instance configuration. */
   config: Readonly<Record<string, string>>;
 }
@@ -169,6 +173,8 @@ export interface Instance {
   mark?: InstanceMark;
   /** Its root is on shared storage: it is forgotten here, never deleted. */
   isRootShared?: true;
+  /** It is the incoming copy of the Migration with this uid (ports/host-transfer), not yet an instance to be started or deleted. */
+  incoming?: string;
   /** `Busy`: between two states (starting, stopping, …). */
   status: 'Running' | 'Stopped' | 'Frozen' | 'Error' | 'Busy';
   imageFingerprint?: string;

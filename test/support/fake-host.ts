@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { parseImageReference } from '../../src/incus/image-reference.ts';
 import { waitsForRestart } from '../../src/incus/settings.ts';
+import { checkPool, checkSpec } from './fake-host-checks.ts';
 import { Subscriber, unavailable } from './fake-host-events.ts';
 import {
   isRootPool,
@@ -12,6 +13,13 @@ import {
   onSharedStorage,
   type SharedInstance,
 } from './fake-shared-roots.ts';
+import {
+  type FakeIncoming,
+  type FakeNetwork,
+  type FakeOffer,
+  fakeTransfers,
+  refuseIncoming,
+} from './fake-transfers.ts';
 import { type Clock, sleep } from '../../src/ports/clock.ts';
 import { HostlerError } from '../../src/ports/errors.ts';
 import type {
@@ -25,6 +33,7 @@ import type {
   LastEnd,
   PoolSpec,
 } from '../../src/ports/host-driver.ts';
+import type { TransferFacts } from '../../src/ports/host-transfer.ts';
 
 /** A host in memory, which passes the same contract suite as the real ones, with faults to inject. */
 export interface FakeHost extends HostDriver {
@@ -38,6 +47,13 @@ export interface FakeHost extends HostDriver {
   /** References that ensureImage knows besides files; add to it what a test asks for. */
   readonly images: Map<string, string>;
   facts: HostFacts;
+  /** The other hosts that this one reaches, by the address of their daemon; itself among them. */
+  readonly network: FakeNetwork;
+  transferFacts: TransferFacts;
+  /** Offers of this host, by operation. */
+  readonly offers: Map<string, FakeOffer>;
+  /** What one pass of a transfer takes, on the injected clock. @defaultValue 0 */
+  passMs: number;
   /** What each call takes, on the injected clock. @defaultValue 0 */
   delayMs: number;
   /** The instance ends by itself; the event says that nobody asked for it. @param end default: killed by signal 9 */
@@ -47,6 +63,7 @@ export interface FakeHost extends HostDriver {
   stopByHand(name: string): void;
   /** The daemon goes away (every call is `Unavailable`, event streams break) or comes back. Instances run on. */
   setDown(down: boolean): void;
+  isDown(): boolean;
   /** The next call of `method` is done, but its answer does not arrive: it rejects with `Unavailable`. */
   loseReply(method: Method): void;
   /** The next call of `method` rejects with `error` and does nothing. */
@@ -62,6 +79,9 @@ export interface FakeInstance {
   lastStartedAt?: string;
   /** How it ended; absent while it runs, and when it never ran. */
   lastEnd?: LastEnd;
+  /** What is in its root, which moves with it: tests write here what a container would. */
+  files?: Record<string, string>;
+  incoming?: FakeIncoming;
   /** The configuration of its last start. */
   startedWith: Readonly<Record<string, string>>;
 }
@@ -71,8 +91,6 @@ export interface FakePool {
   usedBytes: number;
 }
 
-const KNOWN_KEY =
-  /^(limits|security|environment|user|raw|linux|boot|cloud-init|nvidia|migration|snapshots|cluster)\./;
 const TOTAL_BYTES = 10 * 2 ** 30;
 
 export const FAKE_HOST_FACTS: HostFacts = {
@@ -89,10 +107,18 @@ export const FAKE_HOST_FACTS: HostFacts = {
 };
 
 /**
- * @param clock gives time stamps, and how long `delayMs` is
+ * @param clock gives time stamps, and how long `delayMs` and `passMs` are
  * @param sharedRoots the same map for hosts that share a filesystem
+ * @param network the same map for hosts that reach each other; `address` tells them apart
  */
-export function createFakeHost(clock: Clock, sharedRoots = new Map<string, SharedInstance>()): FakeHost {
+export function createFakeHost(
+  clock: Clock,
+  sharedRoots = new Map<string, SharedInstance>(),
+  {
+    network = new Map(),
+    address = 'https://192.0.2.1:8443',
+  }: { network?: FakeNetwork; address?: string } = {},
+): FakeHost {
   const subscribers = new Set<Subscriber>();
   const lost: Method[] = [];
   const failures = new Map<Method, HostlerError>();
@@ -155,7 +181,15 @@ export function createFakeHost(clock: Clock, sharedRoots = new Map<string, Share
     sharedRoots,
     images: new Map(),
     facts: FAKE_HOST_FACTS,
+    network,
+    transferFacts: {
+      address,
+      certificate: `certificate of ${address}`,
+      live: { possible: true, message: 'criu 4.2' },
+    },
+    offers: new Map(),
     delayMs: 0,
+    passMs: 0,
 
     crash(name, end = { kind: 'error', message: 'Killed by signal 9' }) {
       existing(name).lastEnd = end;
@@ -168,6 +202,7 @@ export function createFakeHost(clock: Clock, sharedRoots = new Map<string, Share
       down = value;
       if (back) emit({ type: 'resync' });
     },
+    isDown: () => down,
     loseReply: (method) => void lost.push(method),
     failNext: (method, error) => void failures.set(method, error),
 
@@ -219,12 +254,14 @@ export function createFakeHost(clock: Clock, sharedRoots = new Map<string, Share
           emit({ type: 'created', name: spec.name });
         }
         const instance = existing(spec.name);
+        refuseIncoming(spec.name, instance);
         if (options.start && instance.status !== 'Running') start(spec.name, instance);
       }),
     updateInstance: (spec, signal) =>
       call('updateInstance', spec.name, signal, () => {
         const instance = ours(spec.name);
         if (instance.spec.mark?.uid !== spec.mark.uid) throw notOurs(`instance ${spec.name}`);
+        refuseIncoming(spec.name, instance);
         checkSpec(spec, host);
         if (spec.rootPool !== instance.spec.rootPool)
           throw new HostlerError('Invalid', 'the root pool is fixed');
@@ -238,6 +275,7 @@ export function createFakeHost(clock: Clock, sharedRoots = new Map<string, Share
     startInstance: (name, signal) =>
       call('startInstance', name, signal, () => {
         const instance = ours(name);
+        refuseIncoming(name, instance);
         if (instance.status !== 'Running') start(name, instance);
       }),
     stopInstance: (name, _graceMs, signal) =>
@@ -252,6 +290,7 @@ export function createFakeHost(clock: Clock, sharedRoots = new Map<string, Share
         if (instance === undefined) return;
         if (instance.spec.mark?.uid !== uid) throw notOurs(`instance ${name}`);
         if (instance.spec.rootSource !== undefined) throw onSharedStorage(`instance ${name}`);
+        refuseIncoming(name, instance);
         if (instance.status !== 'Stopped') throw new HostlerError('Conflict', `instance ${name} is running`);
         emit({ type: 'deleted', name });
         host.instances.delete(name);
@@ -307,6 +346,15 @@ export function createFakeHost(clock: Clock, sharedRoots = new Map<string, Share
         host.pools.delete(name);
       }),
 
+    ...fakeTransfers({
+      clock,
+      call,
+      checkSpec: (spec) => checkSpec(spec, host),
+      start,
+      emit: (type, name) => emit({ type, name }),
+      host: () => host,
+    }),
+
     async *events(signal) {
       const subscriber = new Subscriber(signal);
       subscribers.add(subscriber);
@@ -324,14 +372,16 @@ export function createFakeHost(clock: Clock, sharedRoots = new Map<string, Share
       for (const subscriber of subscribers) subscriber.close();
     },
   };
+  network.set(address, host);
   return host;
 }
 
-function seen(name: string, { spec, status, createdAt, lastStartedAt }: FakeInstance): Instance {
+function seen(name: string, { spec, status, createdAt, lastStartedAt, incoming }: FakeInstance): Instance {
   return {
     name,
     ...(spec.mark === undefined ? {} : { mark: spec.mark }),
     ...(spec.rootSource === undefined ? {} : { isRootShared: true }),
+    ...(incoming === undefined ? {} : { incoming: incoming.migration }),
     status,
     imageFingerprint: spec.imageFingerprint,
     createdAt,
@@ -359,32 +409,6 @@ function isUsed(pool: string, host: FakeHost): boolean {
 function differences({ spec: { config }, startedWith }: FakeInstance): string[] {
   const keys = new Set([...Object.keys(config), ...Object.keys(startedWith)]);
   return [...keys].filter((key) => waitsForRestart(key) && config[key] !== startedWith[key]).sort();
-}
-
-function checkSpec(spec: InstanceSpec, host: FakeHost): void {
-  const invalid = (message: string): HostlerError => new HostlerError('Invalid', message);
-  for (const [key, value] of Object.entries(spec.config)) {
-    if (!KNOWN_KEY.test(key)) throw invalid(`Invalid config: Unknown configuration key: ${key}`);
-    if (/^(boot\.auto|user\.hostler\.)/.test(key)) throw invalid(`config key ${key} cannot be set`);
-    if (/^security\.(nesting|privileged)$/.test(key) && !/^(true|false)$/.test(value)) {
-      throw invalid(`Invalid config: Invalid value for a boolean "${value}"`);
-    }
-  }
-  if (!host.pools.has(spec.rootPool)) throw invalid('Storage pool not found');
-  const unknown = spec.networks.find(({ network }) => !host.facts.networks.includes(network));
-  if (unknown !== undefined) throw invalid(`Failed to load network "${unknown.network}": Network not found`);
-}
-
-function checkPool(spec: PoolSpec, old: FakePool | undefined): void {
-  const bad = Object.keys(spec.config).find(
-    (key) => !key.startsWith(`${spec.driver}.`) && !key.startsWith('user.'),
-  );
-  if (bad !== undefined) throw new HostlerError('Invalid', `Invalid option "${bad}"`);
-  if (!['dir', 'btrfs', 'zfs', 'lvm'].includes(spec.driver)) {
-    throw new HostlerError('Invalid', `no storage driver ${spec.driver}`);
-  }
-  if ((spec.sizeBytes ?? 0) < (old?.spec.sizeBytes ?? 0))
-    throw new HostlerError('Invalid', 'a pool cannot shrink');
 }
 
 async function resolveImage(reference: string, images: ReadonlyMap<string, string>): Promise<string> {
