@@ -112,7 +112,9 @@ function nestedRows(path, schema) {
 }
 
 function typeOf(schema) {
-  if (schema['x-kubernetes-int-or-string'] === true) return 'quantity';
+  if (schema['x-kubernetes-int-or-string'] === true) {
+    return schema.pattern.includes('%') ? 'number or percentage' : 'quantity';
+  }
   if (schema.enum !== undefined) return schema.enum.map(code).join(', ');
   if (schema.type === 'array') return `list of ${pluralOf(schema.items)}`;
   if (schema.additionalProperties !== undefined) return `map of ${pluralOf(schema.additionalProperties)}`;

@@ -2,6 +2,7 @@ import { type Static, Type } from 'typebox';
 import { conditionsSchema } from './conditions.ts';
 import { durationSchema } from './duration.ts';
 import { type FieldFault, GROUP, type KindDefinition, VERSION } from './kind.ts';
+import { drainSchema, drainStatusSchema, maintenanceSchema } from './maintenance.ts';
 import type { KubeObject } from './object.ts';
 import { quantitySchema } from './quantity.ts';
 
@@ -85,6 +86,8 @@ const spec = Type.Object(
       ),
     ),
     fencing: Type.Optional(fencingSchema),
+    maintenance: Type.Optional(maintenanceSchema),
+    drain: Type.Optional(drainSchema),
   },
   { description: 'What people want of the host.' },
 );
@@ -183,6 +186,7 @@ const status = Type.Object(
         },
       ),
     ),
+    drain: Type.Optional(drainStatusSchema),
     conditions: Type.Optional(conditionsSchema),
   },
   { description: 'What the agent and the node controller saw last.' },
@@ -227,6 +231,12 @@ export const nodeKind: KindDefinition = {
       type: 'boolean',
       jsonPath: '.spec.unschedulable',
       description: 'Whether new containers are kept away.',
+    },
+    {
+      name: 'Maintenance',
+      type: 'string',
+      jsonPath: '.status.drain.phase',
+      description: 'How far the last drain or restore has come.',
     },
     {
       name: 'CPU',

@@ -1,0 +1,67 @@
+import { type Static, Type } from 'typebox';
+import { durationSchema } from './duration.ts';
+
+/** `spec.rebalance` of the ClusterPolicy. Absent: nothing is moved only because a host is crowded. */
+export const rebalanceSchema = Type.Object(
+  {
+    threshold: Type.Optional(
+      Type.Integer({
+        minimum: 5,
+        maximum: 100,
+        default: 20,
+        description:
+          'Percentage points: a host is crowded when it is fuller by more than this than one that could take one of its containers. How full a host is, is what its containers ask for of its cores or of its memory, whichever is more.',
+      }),
+    ),
+    maxMoves: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 100,
+        default: 2,
+        description: 'At most so many moves begin within one window.',
+      }),
+    ),
+    window: Type.Optional(durationSchema('The time over which maxMoves is counted.', '10m')),
+    cooldown: Type.Optional(
+      durationSchema('A container that was moved, for whatever reason, stays for at least so long.', '1h'),
+    ),
+  },
+  {
+    description:
+      'Moves containers, by their own migration policy, from crowded hosts to others. Off when absent; {} switches it on.',
+  },
+);
+
+/** `spec.migration` of the ClusterPolicy. */
+export const migrationLimitsSchema = Type.Object(
+  {
+    outgoingPerNode: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 100,
+        default: 2,
+        description: 'At most so many migrations leave one node at once.',
+      }),
+    ),
+    incomingPerNode: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 100,
+        default: 2,
+        description: 'At most so many migrations come to one node at once.',
+      }),
+    ),
+    cluster: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 1000,
+        default: 20,
+        description: 'At most so many migrations go on in the cluster at once.',
+      }),
+    ),
+  },
+  { description: 'How many migrations go on at once; others wait for their turn.' },
+);
+
+export type RebalancePolicy = Static<typeof rebalanceSchema>;
+export type MigrationLimitsPolicy = Static<typeof migrationLimitsSchema>;
