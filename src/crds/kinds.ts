@@ -1,7 +1,8 @@
+import { clusterPolicyKind } from './cluster-policy.ts';
 import { containerKind } from './container.ts';
 import type { KindDefinition } from './kind.ts';
 import { nodeKind } from './node.ts';
 import { storagePoolKind } from './storage-pool.ts';
 
 /** Every kind of Hostler, in the order in which manifests/crds/ and the API reference list them. */
-export const kinds: readonly KindDefinition[] = [nodeKind, storagePoolKind, containerKind];
+export const kinds: readonly KindDefinition[] = [nodeKind, storagePoolKind, containerKind, clusterPolicyKind];
