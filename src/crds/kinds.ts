@@ -1,3 +1,4 @@
+import { clusterPolicyKind } from './cluster-policy.ts';
 import { containerKind } from './container.ts';
 import { disruptionBudgetKind } from './disruption-budget.ts';
 import type { KindDefinition } from './kind.ts';
@@ -10,6 +11,7 @@ export const kinds: readonly KindDefinition[] = [
   nodeKind,
   storagePoolKind,
   containerKind,
+  clusterPolicyKind,
   migrationKind,
   disruptionBudgetKind,
 ];

@@ -159,11 +159,16 @@ function poolController(
   });
 }
 
-/** The status is another one with each container that comes or goes. */
+/**
+ * The status is another one with each container that comes or goes; only who is the anchor and what the nodes have written
+ * counts: an anchor that looks again only after a while keeps all the others waiting.
+ */
 function poolsToWorkOn({ metadata }: StoragePool, { old, new: now }: Change<StoragePool>): string[] {
   const [before, after] = [old, now].map((pool) => {
     const { uid, generation, deletionTimestamp } = pool?.metadata ?? {};
-    return { uid, generation, deletionTimestamp };
+    const { anchor, nodes = {} } = pool?.status ?? {};
+    const proofs = Object.entries(nodes).map(([node, { proof }]) => [node, proof ?? null]);
+    return { uid, generation, deletionTimestamp, anchor: anchor ?? null, proofs };
   });
   return isSameJson(before, after) ? [] : [metadata.name];
 }

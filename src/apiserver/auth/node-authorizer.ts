@@ -31,6 +31,7 @@ const RULES: Record<string, Rule> = {
     return writesOwn(attributes, node, 'a node can only write its own Node');
   },
   [`storagepools.${GROUP}`]: ({ verb }) => (READS.has(verb) ? ALLOWED : denied('')),
+  [`clusterpolicies.${GROUP}`]: ({ verb }) => (READS.has(verb) ? ALLOWED : denied('')),
   [`containers.${GROUP}`]: ({ verb, subresource }, node) => {
     if (READS.has(verb)) return ALLOWED;
     if (verb !== 'update' && verb !== 'patch') return denied('');

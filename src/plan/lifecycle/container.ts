@@ -149,8 +149,10 @@ function planRunning(facts: ContainerFacts, seen: SeenInstance): Step {
   return update ?? { do: 'nothing' };
 }
 
-function planStart({ container, record, nowMs }: ContainerFacts): Step {
+function planStart({ container, source, record, nowMs }: ContainerFacts): Step {
   const { history } = record;
+  // Killed before its disk knew of the first start: only the API can tell whether this is the first, or a restart.
+  if (source === 'disk' && record.power === 'New') return apiAway();
   const isAskedFor = restartedAtOf(container) !== record.restartedAt;
   if (history.endedAtMs === undefined || isAskedFor) return { do: 'start' };
   const decision = planRestart({ ...restartRulesOf(container.spec), history, nowMs });

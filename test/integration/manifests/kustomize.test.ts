@@ -14,6 +14,7 @@ it('kubectl kustomize manifests/deploy gives the kinds, the namespace and the ro
   const names = objects.map(({ kind, metadata }) => `${kind}/${metadata.name}`);
   expect(names).toEqual(
     expect.arrayContaining([
+      'CustomResourceDefinition/clusterpolicies.hostler.dev',
       'CustomResourceDefinition/containers.hostler.dev',
       'CustomResourceDefinition/nodes.hostler.dev',
       'CustomResourceDefinition/storagepools.hostler.dev',

@@ -67,6 +67,17 @@ describe('containers on shared storage', () => {
     expect(world.calls('createInstance')).toEqual([]);
   });
 
+  it('keep no other node waiting for the answer to its proof', async () => {
+    await share();
+    const pool = world.store
+      .all<StoragePool>(storagePoolKind)
+      .find(({ metadata }) => metadata.name === 'shared') as StoragePool;
+    const nodes = { 'host-2': { ready: false, reason: 'Proving', message: '', proof: 'of-host-2' } };
+    await world.store.updateStatus(storagePoolKind, { ...pool, status: { ...pool.status, nodes } }, never);
+    await world.clock.advance(500);
+    expect(filesystem.notes.get('host-2.answer')).toBe('of-host-2');
+  });
+
   it('get a folder and a pool of their own for the root', async () => {
     await share();
     world.place('web', { rootPool: 'shared', power: 'Stopped' });

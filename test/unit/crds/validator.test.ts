@@ -53,6 +53,7 @@ function rightValue(schema: JsonSchema, depth: number): fc.Arbitrary<unknown> {
 
 const TEXTS = [
   'web',
+  'cluster',
   'eth0',
   '1s',
   '1m30s',

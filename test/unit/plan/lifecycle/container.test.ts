@@ -171,6 +171,11 @@ const rows: [string, Partial<ContainerFacts>, Partial<Step>][] = [
     { do: 'start' },
   ],
   [
+    'asks the API first where the disk does not know that it was ever started: it may be an end',
+    { seen: instance({ status: 'Stopped' }), record: record({ power: 'New' }), source: 'disk' },
+    { do: 'wait', reason: 'ApiUnavailable' },
+  ],
+  [
     'waits out the back-off',
     {
       seen: instance({ status: 'Stopped' }),
