@@ -3,6 +3,7 @@ import { conditionsSchema } from './conditions.ts';
 import { type FieldFault, GROUP, type KindDefinition, VERSION } from './kind.ts';
 import { leaseTimingFaults, leaseTimingSchema } from './lease-timing.ts';
 import type { KubeObject } from './object.ts';
+import { migrationLimitsSchema, rebalanceSchema } from './rebalance.ts';
 
 /** The one ClusterPolicy that counts. */
 export const CLUSTER_POLICY_NAME = 'cluster';
@@ -41,6 +42,8 @@ const spec = Type.Object(
         'x-kubernetes-list-map-keys': ['name'],
       }),
     ),
+    migration: Type.Optional(migrationLimitsSchema),
+    rebalance: Type.Optional(rebalanceSchema),
   },
   { description: 'What people want of the cluster as a whole.' },
 );

@@ -43,7 +43,7 @@ export const drainSchema = Type.Object(
   { description: 'How the node is emptied, and what comes after. Looked at only with spec.maintenance.' },
 );
 
-export const DRAIN_PHASES = ['Draining', 'Drained', 'Restoring', 'Restored', 'Blocked'] as const;
+export const DRAIN_PHASES = ['Draining', 'Drained', 'Restoring', 'Restored'] as const;
 export type DrainPhase = (typeof DRAIN_PHASES)[number];
 
 const blockedSchema = Type.Object({
@@ -58,7 +58,7 @@ export const drainStatusSchema = Type.Object(
       type: 'string',
       enum: [...DRAIN_PHASES],
       description:
-        'Draining and Restoring: containers move. Drained: none runs here any more. Restored: those that were moved away are back. Blocked: nothing moves now, and status.drain.blocked says why.',
+        'Draining: containers move away, or are blocked. Drained: none runs here any more. Restoring: those that were moved away come back. Restored: they are back.',
     }),
     total: Type.Integer({ description: 'How many containers it is about.' }),
     moved: Type.Integer({ description: 'Those that have moved.' }),

@@ -53,6 +53,7 @@ export const nodeFilters: readonly Filter[] = [
   ({ tolerations }, node) =>
     node.isFlapping && !isTolerated(FLAPPING, tolerations) ? 'flapping' : undefined,
   ({ admission }, node) => admission(node.name),
+  (_, node) => (node.isInMaintenance ? 'in maintenance' : undefined),
   ({ tolerations }, node) =>
     node.isUnschedulable && !isTolerated(UNSCHEDULABLE_TAINT, tolerations) ? 'unschedulable' : undefined,
   ({ tolerations }, node) => {

@@ -15,6 +15,8 @@ export interface NodeFacts {
   readonly isFlapping: boolean;
   readonly isDeleting: boolean;
   readonly isUnschedulable: boolean;
+  /** It is emptied, or is to stay empty. */
+  readonly isInMaintenance: boolean;
   /** `NoSchedule`. */
   readonly hardTaints: readonly Taint[];
   /** `PreferNoSchedule`. */
@@ -37,6 +39,7 @@ export function nodeFactsOf(node: Node): NodeFacts {
     isFlapping: status?.taints?.some(({ key }) => key === FLAPPING_TAINT) === true,
     isDeleting: metadata.deletionTimestamp !== undefined,
     isUnschedulable: spec.unschedulable === true,
+    isInMaintenance: spec.maintenance === 'Drain',
     hardTaints: taints.filter((taint) => taint.effect === 'NoSchedule'),
     softTaints: taints.filter((taint) => taint.effect === 'PreferNoSchedule'),
     milliCpu: milliCpu(status?.allocatable?.cpu),

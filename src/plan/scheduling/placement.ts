@@ -27,11 +27,19 @@ export interface Refusal {
 /** At most so many reasons are spelled out in a message. */
 const MAX_REASONS = 10;
 
+/** @returns why a node that could take the container is not to have it; undefined when it may */
+export type Restriction = (node: string) => string | undefined;
+
 /**
  * Decides for one container. The facts are not changed: a caller that goes by the decision calls `facts.assume`.
  * @param container not placed yet
+ * @param restriction nodes that it forbids still count for what a required spread is judged by
  */
-export function planPlacement(container: Container, facts: SchedulingFacts): Decision {
+export function planPlacement(
+  container: Container,
+  facts: SchedulingFacts,
+  restriction: Restriction = () => undefined,
+): Decision {
   const query = queryOf(container, facts);
   const refused = new Map<string, number>();
   const refuse = (reason: string): void => void refused.set(reason, (refused.get(reason) ?? 0) + 1);
@@ -47,7 +55,8 @@ export function planPlacement(container: Container, facts: SchedulingFacts): Dec
   const spread = query.topology.spread.map((rule) => ({ rule, least: fewest(rule, eligible) }));
   const fitting: NodeFacts[] = [];
   for (const node of eligible) {
-    const reason = firstFault(roomFilters, query, node) ?? firstSpreadFault(spread, node);
+    const reason =
+      restriction(node.name) ?? firstFault(roomFilters, query, node) ?? firstSpreadFault(spread, node);
     if (reason === undefined) fitting.push(node);
     else refuse(reason);
   }

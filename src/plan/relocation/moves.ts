@@ -1,0 +1,54 @@
+import type { Container } from '../../crds/container.ts';
+import type { Migration } from '../../crds/migration.ts';
+import { keyOf } from '../../crds/object.ts';
+
+/** A container that moves, or whose Migration was made and has not begun. */
+export interface ActiveMove {
+  source: string;
+  /** Undefined: not chosen yet. */
+  target: string | undefined;
+}
+
+/** By the key of the container. */
+export type ActiveMoves = ReadonlyMap<string, ActiveMove>;
+
+/** A Migration that was asked for just now, and that the cache may not show yet. */
+export interface AssumedMove extends ActiveMove {
+  /** Of the container. */
+  key: string;
+}
+
+const FINISHED: ReadonlySet<string | undefined> = new Set(['Succeeded', 'Failed', 'Cancelled']);
+
+export function isFinished({ status }: Pick<Migration, 'status'>): boolean {
+  return FINISHED.has(status?.phase);
+}
+
+/** The key of the container that `migration` is about. */
+export function containerKeyOf({ metadata, spec }: Pick<Migration, 'metadata' | 'spec'>): string {
+  return `${metadata.namespace ?? ''}/${spec.container}`;
+}
+
+/** Every move that goes on, from all that tells of one: each container once. */
+export function activeMoves(
+  containers: Iterable<Container>,
+  migrations: Iterable<Migration>,
+  assumed: Iterable<AssumedMove>,
+): Map<string, ActiveMove> {
+  const moves = new Map<string, ActiveMove>();
+  for (const { key, source, target } of assumed) moves.set(key, { source, target });
+  const nodes = new Map<string, string>();
+  for (const container of containers) {
+    const { nodeName, migration } = container.status ?? {};
+    if (nodeName !== undefined) nodes.set(keyOf(container), nodeName);
+    if (migration === undefined) continue;
+    moves.set(keyOf(container), { source: migration.source, target: migration.target });
+  }
+  for (const migration of migrations) {
+    const key = containerKeyOf(migration);
+    const source = migration.status?.source ?? nodes.get(key);
+    if (isFinished(migration) || moves.has(key) || source === undefined) continue;
+    moves.set(key, { source, target: migration.status?.target ?? migration.spec.targetNode });
+  }
+  return moves;
+}
