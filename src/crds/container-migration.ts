@@ -29,6 +29,9 @@ export const migrationPolicySchema = Type.Object(
 export const MIGRATION_STAGES = ['Copying', 'Held', 'Live', 'Switched'] as const;
 export type MigrationStage = (typeof MIGRATION_STAGES)[number];
 
+export const MIGRATION_TRANSFERS = ['Copy', 'Shared'] as const;
+export type MigrationTransfer = (typeof MIGRATION_TRANSFERS)[number];
+
 /** `status.migration` of a Container: at most one Migration has it. */
 export const containerMigrationSchema = Type.Object(
   {
@@ -41,6 +44,11 @@ export const containerMigrationSchema = Type.Object(
       enum: [...MIGRATION_STAGES],
       description:
         'Copying: the source runs it. Held: the source stops it and does not start it. Live: the target takes it over running. Switched: the target runs it, the source keeps its stopped copy.',
+    }),
+    transfer: Type.Unsafe<MigrationTransfer>({
+      type: 'string',
+      enum: [...MIGRATION_TRANSFERS],
+      description: 'Whether the root is copied, or lies on shared storage and changes hands.',
     }),
   },
   { description: 'The Migration that moves it now.' },

@@ -1,6 +1,6 @@
-import { Type } from 'typebox';
-import type { Static } from 'typebox';
+import { type Static, Type } from 'typebox';
 import { conditionsSchema } from './conditions.ts';
+import { MIGRATION_TRANSFERS, type MigrationTransfer } from './container-migration.ts';
 
 /** From Succeeded on nothing changes any more. */
 export const MIGRATION_PHASES = [
@@ -38,6 +38,11 @@ const sourceReport = Type.Object(
           'The instance is stopped, and the agent does not start it while status.migration of the container holds it in this epoch.',
       }),
     ),
+    forgotten: Type.Optional(
+      Type.Boolean({
+        description: 'Of a root on shared storage: the daemon of the source does not know it any more.',
+      }),
+    ),
     failedPass: Type.Optional(pass('The pass that could not be offered.')),
     fault: Type.Optional(faultSchema('What the source cannot do.')),
     cleared: Type.Optional(Type.Boolean({ description: 'Nothing of the container is left on the source.' })),
@@ -66,7 +71,6 @@ const targetReport = Type.Object(
           'After a live pass that failed: nothing runs here, and nothing of that pass can start any more.',
       }),
     ),
-    cleared: Type.Optional(Type.Boolean({ description: 'Nothing of the container is left on the target.' })),
   },
   { description: "What the target's agent says; written by it alone." },
 );
@@ -93,9 +97,9 @@ export const migrationStatus = Type.Object(
       }),
     ),
     transfer: Type.Optional(
-      Type.Unsafe<'Copy' | 'Shared'>({
+      Type.Unsafe<MigrationTransfer>({
         type: 'string',
-        enum: ['Copy', 'Shared'],
+        enum: [...MIGRATION_TRANSFERS],
         description: 'Whether the root is copied, or lies on shared storage and changes hands.',
       }),
     ),

@@ -70,9 +70,19 @@ export interface Migration extends KubeObject {
 /** Held on a Migration from its first write to a Container until both hosts are clear of it. */
 export const MIGRATION_FINALIZER = 'hostler.dev/migration';
 
-/** The Secret that carries the keys of the present transfer from the source to the target. */
-export function transferSecretName(migration: Pick<Migration, 'metadata'>): string {
-  return `${migration.metadata.name}-transfer`;
+/** Type of the Secret that carries the keys of the present pass from the source to the target. */
+export const TRANSFER_SECRET_TYPE = 'hostler.dev/transfer';
+/** Label of that Secret: the node whose agent wrote it. */
+export const SOURCE_LABEL = 'hostler.dev/source';
+
+/** Names of the Secrets that the agent of `target` may read: the name says for whom it is. */
+export function transferSecretPrefix(target: string): string {
+  return `transfer.${target}.`;
+}
+
+/** The Secret of a migration that has a target. */
+export function transferSecretName({ metadata, status }: Pick<Migration, 'metadata' | 'status'>): string {
+  return `${transferSecretPrefix(status?.target ?? '')}${metadata.uid ?? ''}`;
 }
 
 export const migrationKind: KindDefinition = {

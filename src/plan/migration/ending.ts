@@ -1,0 +1,62 @@
+import { type ConditionUpdate, setCondition } from '../../crds/conditions.ts';
+import { parseDurationMs } from '../../crds/duration.ts';
+import { DEFAULT_MIGRATION_DEADLINE, type MigrationStatus } from '../../crds/migration.ts';
+import type { MigrationFacts, MigrationStep } from './facts.ts';
+
+export type EndPhase = 'Succeeded' | 'Failed' | 'Cancelled';
+
+/** Whether it has ended; what it left behind may have to be settled still. */
+export function isOver({ phase }: Pick<MigrationStatus, 'phase'>): boolean {
+  return phase === 'Succeeded' || phase === 'Failed' || phase === 'Cancelled';
+}
+
+/** The end comes first, and then what it leaves behind is settled: so nobody begins anything meanwhile. */
+export function ended(
+  facts: Pick<MigrationFacts, 'migration' | 'now'>,
+  phase: EndPhase,
+  { reason, message }: { reason: string; message: string },
+): MigrationStep {
+  const status = phase === 'Succeeded' ? 'True' : 'False';
+  const next = says(facts, { type: 'Succeeded', status, reason, message });
+  const stalled: ConditionUpdate = { type: 'Stalled', status: 'True', reason, message };
+  const conditions =
+    phase === 'Failed' ? setCondition(next.conditions, stalled, facts.now.iso) : (next.conditions ?? []);
+  return { do: 'status', status: { ...next, phase, completedAt: facts.now.iso, conditions } };
+}
+
+/** The status with a condition in it. */
+export function says(
+  { migration, now }: Pick<MigrationFacts, 'migration' | 'now'>,
+  condition: ConditionUpdate,
+): MigrationStatus {
+  const { generation } = migration.metadata;
+  const observed = generation === undefined ? {} : { observedGeneration: generation };
+  const conditions = setCondition(migration.status?.conditions, { ...condition, ...observed }, now.iso);
+  return { ...migration.status, ...observed, conditions };
+}
+
+/** The status on the way, with what goes on. */
+export function goesOn(
+  facts: Pick<MigrationFacts, 'migration' | 'now'>,
+  phase: NonNullable<MigrationStatus['phase']>,
+  message: string,
+): MigrationStatus {
+  const status = says(facts, { type: 'Succeeded', status: 'Unknown', reason: phase, message });
+  return { ...status, phase };
+}
+
+/** Milliseconds until the deadline; negative past it. */
+export function untilDeadlineMs({
+  migration,
+  now,
+  begunMs,
+}: Pick<MigrationFacts, 'migration' | 'now' | 'begunMs'>): number {
+  const limit = migration.spec.deadline ?? DEFAULT_MIGRATION_DEADLINE;
+  return begunMs + (parseDurationMs(limit) ?? Number.POSITIVE_INFINITY) - now.ms;
+}
+
+export function isLate(facts: MigrationFacts): boolean {
+  return untilDeadlineMs(facts) <= 0;
+}
+
+export const LATE = { reason: 'DeadlineExceeded', message: 'spec.deadline has passed' };
