@@ -57,6 +57,7 @@ export function placedStatus(
     startedAt: _startedAt,
     addresses: _addresses,
     lostFrom: _lostFrom,
+    stoppedFor: _stoppedFor,
     ...kept
   } = container.status ?? {};
   return {

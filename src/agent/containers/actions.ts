@@ -146,7 +146,9 @@ async function stop(
   await context.book.save();
   await context.host.stopInstance(name, graceMs, signal);
   if (because === 'Deleted') return;
-  const why = because === 'Restarting' ? 'to restart it' : 'as spec.power asks';
+  const asked =
+    container.status?.stoppedFor === undefined ? 'as spec.power asks' : 'for the maintenance of its node';
+  const why = because === 'Restarting' ? 'to restart it' : asked;
   recordEvent(context, container, ['Normal', 'Stopped'], `Stopped instance ${name} ${why}`);
 }
 

@@ -80,7 +80,7 @@ const ownStatus = (node: string): Restriction => ({
     const old = statusOf(existing);
     const next = nextStatus(existing, change);
     if (next === undefined) return 'a node can patch a status only with a merge patch';
-    for (const field of ['nodeName', 'epoch', 'term']) {
+    for (const field of ['nodeName', 'epoch', 'term', 'drainedFrom', 'stoppedFor']) {
       if (!isDeepStrictEqual(next[field], old[field])) return `a node cannot change status.${field}`;
     }
     return undefined;

@@ -1,6 +1,7 @@
 import type { Container } from '../../crds/container.ts';
 import { parseDurationMs } from '../../crds/duration.ts';
 import { HOST_FINALIZER } from '../../crds/kind.ts';
+import { isToRun } from './power.ts';
 import { type ContainerRecord, restartedAtOf, type Seen, type SeenInstance } from './record.ts';
 import { planRestart, restartRulesOf } from './restart.ts';
 
@@ -104,7 +105,7 @@ function planAbsent(facts: ContainerFacts): Step {
   if (isDeleting(facts.container)) return planRelease(facts);
   if (facts.source === 'disk') return apiAway();
   if (facts.forbiddenConfig.length > 0) return configNotAllowed(facts.forbiddenConfig);
-  return { do: 'create', start: facts.container.spec.power !== 'Stopped' };
+  return { do: 'create', start: isToRun(facts.container) };
 }
 
 function planPresent(facts: ContainerFacts, seen: SeenInstance): Step {
@@ -122,7 +123,7 @@ function planPresent(facts: ContainerFacts, seen: SeenInstance): Step {
     return { do: 'wait', reason: 'Busy', message, afterMs: BUSY_RETRY_MS };
   }
   if (isDeleting(container)) return planDeletion(facts, seen);
-  return container.spec.power === 'Stopped' ? planStopped(facts, seen) : planRunning(facts, seen);
+  return isToRun(container) ? planRunning(facts, seen) : planStopped(facts, seen);
 }
 
 function planDeletion({ container, source }: ContainerFacts, seen: SeenInstance): Step {

@@ -1,4 +1,5 @@
 import type { Container, ContainerStatus } from '../../crds/container.ts';
+import { isToRun } from './power.ts';
 import { type End, type RestartHistory, restartRulesOf, restartsInARow } from './restart.ts';
 
 /** No daemon takes longer to clear up after an end. */
@@ -87,7 +88,7 @@ export function observeInstance(
       return observeRunning(record, container, { seen, now });
     case 'Stopped':
     case 'Error':
-      if (container.spec.power === 'Stopped') return forgetEnd(record);
+      if (!isToRun(container)) return forgetEnd(record);
       return isNewEnd(record, { container, seen }) ? recordEnd(record, seen, now) : record;
     default:
       return record;
@@ -121,7 +122,7 @@ export function isNewEnd(
   // An agent that was killed may have told the API of a start before its own disk had it.
   const hasRun = power === 'Running' || (power === 'New' && container.status?.phase === 'Running');
   const isEnd = isDown && hasRun && history.endedAtMs === undefined;
-  return isEnd && container.spec.power !== 'Stopped';
+  return isEnd && isToRun(container);
 }
 
 function recordEnd(record: ContainerRecord, seen: SeenInstance, now: Now): ContainerRecord {
@@ -146,7 +147,7 @@ function observeRunning(
 ): ContainerRecord {
   if (isEnding(record, { seen, now })) return record;
   const counted = record.history.endedAtMs === undefined ? record : countRestart(record, container, now);
-  const isWanted = container.spec.power !== 'Stopped';
+  const isWanted = isToRun(container);
   const isNewRun = counted.startedAt !== seen.lastStartedAt;
   if (counted === record && !isNewRun && (record.power === 'Running' || !isWanted)) return record;
   return {

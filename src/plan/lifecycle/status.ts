@@ -6,6 +6,7 @@ import {
   instanceNameOf,
 } from '../../crds/container.ts';
 import { type ContainerFacts, configNotAllowedMessage, isBehind, type Step } from './container.ts';
+import { isToRun } from './power.ts';
 import type { SeenInstance } from './record.ts';
 import type { End } from './restart.ts';
 
@@ -110,6 +111,9 @@ function settled(facts: ContainerFacts, seen: SeenInstance): Verdict {
 
 function down(container: Container, end: End | undefined): Verdict {
   if (container.spec.power === 'Stopped') return going('Stopped', 'PoweredOff', 'spec.power is Stopped');
+  if (!isToRun(container)) {
+    return going('Stopped', 'Maintenance', 'It cannot move, and the maintenance of its node keeps it off');
+  }
   const how = end?.message ?? 'How it ended is not known';
   const message = `It ended by itself, and spec.restart.policy does not restart it: ${how}`;
   return end?.kind === 'error' ? going('Failed', 'Error', message) : going('Stopped', 'Ended', message);

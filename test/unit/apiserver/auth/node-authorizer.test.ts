@@ -100,6 +100,8 @@ describe("a container's status", () => {
     ['taken away', web(), merge({ status: null }), 'cannot change status.nodeName'],
     ['nodeName removed', web(), merge({ status: { nodeName: null } }), 'cannot change status.nodeName'],
     ['a term out of nothing', web(), merge({ status: { term: 1 } }), 'cannot change status.term'],
+    ['another home', web(), merge({ status: { drainedFrom: 'host-1' } }), 'cannot change status.drainedFrom'],
+    ['a stop for maintenance', web(), merge({ status: { stoppedFor: 'Maintenance' } }), 'status.stoppedFor'],
     ['given away by update', web(), update(web({ nodeName: 'host-2', epoch: 3 })), 'status.nodeName'],
     ['by a JSON patch', web(), { type: 'patch', patchType: 'json', body: [] }, 'only with a merge patch'],
   ])('%s', async (_name, existing, change, expected) => {

@@ -35,6 +35,25 @@ const rows: [string, Partial<ContainerFacts>, Partial<Step>][] = [
     { seen: 'unknown', container: placed({}, gone) },
     { do: 'wait', reason: 'HostUnavailable' },
   ],
+  [
+    'stops what the maintenance of its node stops',
+    { container: placed({}, {}, { stoppedFor: 'Maintenance' }) },
+    { do: 'stop', because: 'PoweredOff' },
+  ],
+  [
+    'does not take the end of that stop for one by itself',
+    {
+      container: placed({}, {}, { stoppedFor: 'Maintenance' }),
+      seen: instance({ status: 'Stopped' }),
+      record: record(ended),
+    },
+    { do: 'nothing' },
+  ],
+  [
+    'starts it again once the maintenance has ended',
+    { seen: instance({ status: 'Stopped' }), record: record({ power: 'Stopped' }) },
+    { do: 'start' },
+  ],
   ['creates and starts what is absent', { seen: 'absent' }, { do: 'create', start: true }],
   [
     'creates without a start what is to be Stopped',
