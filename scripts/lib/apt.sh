@@ -108,3 +108,23 @@ disable_services() {
     done
   done
 }
+
+# An apt state of its own in the folder STATE, which knows the machine's mirror and SUITE and nothing else: the system's apt never hears of it.
+private_apt() {
+  local state=$1 suite=$2
+  mkdir -p "$state/lists/partial" "$state/cache/archives/partial" "$state/etc" || return
+  : >"$state/status"
+  source_entry "$suite" >"$state/etc/sources.sources" || { echo "E: no apt source for $VERSION_CODENAME was found to copy"; return 1; }
+  cat >"$state/apt.conf" <<CONF
+Dir::State "$state";
+Dir::State::Lists "$state/lists";
+Dir::State::status "$state/status";
+Dir::Cache "$state/cache";
+Dir::Etc::sourcelist "$state/etc/sources.sources";
+Dir::Etc::sourceparts "-";
+Dir::Etc::main "/dev/null";
+Acquire::Check-Valid-Until "false";
+APT::Sandbox::User "root";
+CONF
+  APT_CONFIG="$state/apt.conf" apt-get update
+}

@@ -29,21 +29,8 @@ install_kubectl() {
 
 unpack_newer_kubectl() {
   local state=$1 tools=$2
-  mkdir -p "$state/lists/partial" "$state/cache/archives/partial" "$state/etc" "$tools/bin" || return
-  : >"$state/status"
-  source_entry trixie >"$state/etc/sources.sources" || return
-  cat >"$state/apt.conf" <<CONF
-Dir::State "$state";
-Dir::State::Lists "$state/lists";
-Dir::State::status "$state/status";
-Dir::Cache "$state/cache";
-Dir::Etc::sourcelist "$state/etc/sources.sources";
-Dir::Etc::sourceparts "-";
-Dir::Etc::main "/dev/null";
-Acquire::Check-Valid-Until "false";
-APT::Sandbox::User "root";
-CONF
-  APT_CONFIG="$state/apt.conf" apt-get update || return
+  private_apt "$state" trixie || return
+  mkdir -p "$tools/bin" || return
   (cd "$state" && APT_CONFIG="$state/apt.conf" apt-get download kubectl) || return
   dpkg-deb -x "$state"/kubectl_*.deb "$tools/kubectl" || return
   ln -sf ../kubectl/usr/bin/kubectl "$tools/bin/kubectl" || return

@@ -26,7 +26,7 @@ async function exec(stateDir: string, name: string, command: readonly string[]):
   if (!names.includes(name)) throw new Error(`There is no host ${name}; there are ${names.join(', ')}`);
   const compartment = findCompartment(stateDir, name);
   if (compartment === undefined) throw new Error(`${name} does not run: 'hostler up' starts it`);
-  const { env } = daemonOf(record.runtime, compartment.directory, '');
+  const { env } = daemonOf(record.runtime, compartment.directory, { program: '' });
   const [nsenter = '', ...rest] = enterArguments(compartment.initPid, '/');
   const child = spawn(nsenter, [...rest, ...command], { stdio: 'inherit', env: { ...process.env, ...env } });
   const [code, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null];

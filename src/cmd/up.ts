@@ -11,6 +11,7 @@ interface Flags {
   hosts?: number;
   runtime?: 'incus' | 'lxd';
   port?: number;
+  live?: boolean;
 }
 
 const DEFAULTS = { hosts: 3, runtime: 'incus', port: 6443 } as const;
@@ -28,6 +29,10 @@ export function upCommand(): Command {
       ]),
     )
     .option('--port <number>', `the API's port on 127.0.0.1 (default: ${DEFAULTS.port})`, parseWhole)
+    .option(
+      '--live',
+      'hosts whose containers can move while they run (needs scripts/setup --live; no volumes)',
+    )
     .action(runUp);
 }
 
@@ -36,7 +41,7 @@ async function runUp(flags: Flags): Promise<void> {
   const options = checkLocalOptions({ ...DEFAULTS, ...readRecord(stateDir), ...flags, stateDir });
   // A root shell made with plain `su` has no sbin; the daemons look for ip, nft and dnsmasq on the PATH.
   process.env['PATH'] = `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`;
-  checkPrograms(options.runtime);
+  checkPrograms(options);
   const [node, script = ''] = process.argv;
   process.once('SIGINT', () => {
     process.stderr.write(`\nInterrupted. 'hostler down${stateFlag(stateDir)}' removes what was started.\n`);

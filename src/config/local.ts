@@ -12,7 +12,14 @@ export interface LocalOptions {
   runtime: 'incus' | 'lxd';
   /** The API's port on 127.0.0.1 of the machine. */
   port: number;
+  /** Whether the daemons are started so that containers can move while they run. @defaultValue false */
+  live?: boolean;
 }
+
+/** Where scripts/setup --live puts criu and its wrapper; `bin` below it goes on a daemon's PATH. */
+export const LIVE_FOLDER = '/usr/local/lib/hostler/criu';
+/** The port of each host's daemon for the daemons of the others. */
+export const DAEMON_PORT = 8443;
 
 export const MAX_HOSTS = 60;
 export const DEFAULT_STATE_DIR = '/var/lib/hostler';
@@ -36,6 +43,9 @@ export function checkLocalOptions(options: LocalOptions): LocalOptions {
   checkStateDir(stateDir);
   if (!['incus', 'lxd'].includes(options.runtime)) {
     throw new Error(`--runtime ${options.runtime}: must be incus or lxd`);
+  }
+  if (options.live === true && options.runtime === 'lxd') {
+    throw new Error('--live: LXD cannot move containers while they run; incus can');
   }
   return options;
 }

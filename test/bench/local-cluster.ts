@@ -50,7 +50,7 @@ export async function startBenchCluster(): Promise<BenchCluster> {
     kubeconfig,
     hosts: hostNames(3).map((name) => {
       const directory = findCompartment(stateDir, name)?.directory ?? '';
-      return { name, socketPath: daemonOf('incus', directory, '').socketPath };
+      return { name, socketPath: daemonOf('incus', directory, { program: '' }).socketPath };
     }),
     async kubectl(argv, input) {
       const run = execute('kubectl', ['--kubeconfig', kubeconfig, ...argv], { maxBuffer: 2 ** 26 });

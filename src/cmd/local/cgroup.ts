@@ -18,9 +18,18 @@ export function cgroupMounts(mounts: string = readFileSync('/proc/self/mounts', 
     .map(([, path]) => path as string);
 }
 
+/** Whether limits are in v1 hierarchies, and v2, where there is one beside them, only counts processes and the like. */
+function isHybrid(mounts: string = readFileSync('/proc/self/mounts', 'utf8')): boolean {
+  return mounts.split('\n').some((line) => {
+    const [, , type, options = ''] = line.split(' ');
+    return type === 'cgroup' && options.split(',').includes('memory');
+  });
+}
+
 /**
- * Makes the compartment's groups. In a v2 hierarchy with controllers the processes go into a leaf `init.scope`, since a group
- * with processes cannot hand controllers on, and liblxc leaves just that name out when it looks for its base.
+ * Makes the compartment's groups. Where all controllers are in the v2 hierarchy the processes go into a leaf `init.scope`, since
+ * a group with processes cannot hand controllers on, and liblxc leaves just that name out when it looks for its base. On a
+ * hybrid machine they do not: there liblxc must be able to put criu into the base itself.
  * @returns the groups that a process of the compartment must join
  */
 export function createCgroups(cluster: string, compartment: string): string[] {
@@ -32,7 +41,7 @@ export function createCgroups(cluster: string, compartment: string): string[] {
       inheritCpuset(path);
     }
     const controllers = readOrEmpty(join(mount, 'cgroup.controllers')).trim();
-    if (controllers === '') return group;
+    if (controllers === '' || isHybrid()) return group;
     for (const path of [mount, parent, group]) handOn(path, controllers.split(' '));
     const leaf = join(group, 'init.scope');
     mkdirSync(leaf, { recursive: true });

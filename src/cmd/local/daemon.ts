@@ -2,7 +2,7 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { BRIDGE_NAME } from '../../config/local.ts';
+import { BRIDGE_NAME, DAEMON_PORT, LIVE_FOLDER } from '../../config/local.ts';
 import type { Compartment } from './compartment.ts';
 import { isRunning, type ProcessIdentity } from './process.ts';
 import { StepError } from './progress.ts';
@@ -12,6 +12,8 @@ export interface Daemon {
   readonly socketPath: string;
   /** What makes `incus`, `incusd`, `lxc` or `lxd` inside the host speak to this daemon. */
   readonly env: Readonly<Record<string, string>>;
+  /** What the daemon alone has besides. */
+  readonly ownEnv: Readonly<Record<string, string>>;
   /** Settings of `incus` or `lxc` inside the host. */
   readonly cliDirectory: string;
   readonly program: string;
@@ -21,17 +23,28 @@ export interface Daemon {
 /** The part name of the daemon in its compartment. */
 export const DAEMON = 'daemon';
 
-export function daemonOf(runtime: 'incus' | 'lxd', directory: string, program: string): Daemon {
+/** @param live whether containers can move off it, and onto it, while they run */
+export function daemonOf(
+  runtime: 'incus' | 'lxd',
+  directory: string,
+  { program, live = false }: { program: string; live?: boolean },
+): Daemon {
   const home = join(directory, runtime);
   const cliDirectory = join(directory, 'cli');
   const upper = runtime.toUpperCase();
   return {
     socketPath: join(home, 'unix.socket'),
     env: { [`${upper}_DIR`]: home, [`${upper}_CONF`]: cliDirectory, HOME: directory },
+    ownEnv: live ? liveEnvironment() : {},
     cliDirectory,
     program,
     arguments: runtime === 'lxd' ? ['--group', 'root'] : [],
   };
+}
+
+/** As scripts/setup --live sets it for the daemon of a host. */
+function liveEnvironment(): Record<string, string> {
+  return { INCUS_IDMAPPED_MOUNTS_DISABLE: '1', PATH: `${LIVE_FOLDER}/bin:${process.env['PATH'] ?? ''}` };
 }
 
 /** Starts the daemon unless it runs, and waits until it answers. @throws Error when it is not ready after 60 s */
@@ -52,7 +65,10 @@ function spawnDaemon(compartment: Compartment, daemon: Daemon, logFile: string):
   writeFileSync(join(daemon.cliDirectory, 'config.yml'), '{}\n');
   // Left behind by a daemon that was killed; the next one would wait for somebody to answer on it.
   rmSync(daemon.socketPath, { force: true });
-  return compartment.spawn(DAEMON, [daemon.program, ...daemon.arguments], { logFile, env: daemon.env });
+  return compartment.spawn(DAEMON, [daemon.program, ...daemon.arguments], {
+    logFile,
+    env: { ...daemon.env, ...daemon.ownEnv },
+  });
 }
 
 /** Waits for the daemon's answer. @returns false when it ended before @throws Error when there is none in 60 s */
@@ -69,6 +85,14 @@ async function isReady(socketPath: string, process: ProcessIdentity): Promise<bo
     }
     await delay(50);
   }
+}
+
+/** Opens the daemon's port on the link between the hosts, over which others read what moves to them. */
+export async function ensureListening(socketPath: string, address: string): Promise<void> {
+  const wanted = { 'core.https_address': `${address}:${DAEMON_PORT}` };
+  const { config } = (await daemonRequest(socketPath, 'GET', '/1.0')) as { config: Record<string, string> };
+  if (config['core.https_address'] !== undefined) return;
+  await daemonRequest(socketPath, 'PATCH', '/1.0', { config: wanted });
 }
 
 /**

@@ -2,7 +2,7 @@ import { accessSync, constants } from 'node:fs';
 import { join } from 'node:path';
 import { hostAddresses, localPaths } from '../../config/local.ts';
 import { type Compartment, type ExecOptions, openCompartment, stopCompartment } from './compartment.ts';
-import { DAEMON, type Daemon, daemonOf, ensureBridge, startDaemon } from './daemon.ts';
+import { DAEMON, type Daemon, daemonOf, ensureBridge, ensureListening, startDaemon } from './daemon.ts';
 import type { LocalNetwork } from './network.ts';
 import { type ProcessIdentity, type RunResult, signalProcess, waitForExit } from './process.ts';
 
@@ -43,6 +43,8 @@ export interface LocalHostOptions {
   stateDir: string;
   network: LocalNetwork;
   runtime: 'incus' | 'lxd';
+  /** Whether containers can move while they run. @defaultValue false */
+  live?: boolean;
 }
 
 const PROGRAMS = {
@@ -59,9 +61,10 @@ export async function startHost(options: LocalHostOptions): Promise<LocalHost> {
   const compartment = await openCompartment(stateDir, name);
   await network.attach(compartment, addresses);
   const logFile = join(localPaths(stateDir).logs, `${name}-${DAEMON}.log`);
-  const daemon = daemonOf(runtime, compartment.directory, program);
+  const daemon = daemonOf(runtime, compartment.directory, { program, live: options.live ?? false });
   await startDaemon(compartment, daemon, logFile);
   await ensureBridge(daemon.socketPath, addresses.bridge);
+  await ensureListening(daemon.socketPath, addresses.address);
   return hostOf(options, compartment, { daemon, address: addresses.address, logFile });
 }
 

@@ -72,14 +72,14 @@ export function adminKubeconfig(stateDir: string): string {
 }
 
 export async function ensureHost(
-  { options: { stateDir, runtime } }: LocalCluster,
+  { options: { stateDir, runtime, live } }: LocalCluster,
   network: LocalNetwork,
   name: string,
 ): Promise<{ host: LocalHost; outcome: Outcome }> {
   const found = findCompartment(stateDir, name)?.part(DAEMON);
   const wasConnected = await network.isLinkUp(name);
   try {
-    const host = await startHost({ name, stateDir, network, runtime });
+    const host = await startHost({ name, stateDir, network, runtime, live: live ?? false });
     return { host, outcome: wasConnected && host.daemonPid === found?.pid ? 'unchanged' : 'done' };
   } catch (error) {
     throw new StepError(`Cannot start ${name}`, logOf(stateDir, `${name}-${DAEMON}`), error);

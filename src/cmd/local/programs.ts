@@ -1,5 +1,6 @@
 import { accessSync, constants } from 'node:fs';
 import { join } from 'node:path';
+import { LIVE_FOLDER, type LocalOptions } from '../../config/local.ts';
 import { findDaemonProgram } from './host.ts';
 
 /** What a local cluster needs on the machine, and the Debian package that has it. */
@@ -19,7 +20,7 @@ export function isRoot(): boolean {
 }
 
 /** @throws Error that lists everything that is missing at once, and how to get it */
-export function checkPrograms(runtime: 'incus' | 'lxd'): void {
+export function checkPrograms({ runtime, live }: Pick<LocalOptions, 'runtime' | 'live'>): void {
   if (!isRoot()) throw new Error("'hostler up' must be run as root: it makes namespaces and containers");
   const missing = Object.keys(NEEDED).filter((program) => !isOnPath(program, process.env['PATH'] ?? ''));
   const faults = missing.map((program) => `${program} (package ${NEEDED[program]})`);
@@ -27,6 +28,9 @@ export function checkPrograms(runtime: 'incus' | 'lxd'): void {
     findDaemonProgram(runtime);
   } catch {
     faults.push(runtime === 'incus' ? 'incusd (package incus-base)' : 'lxd (package lxd)');
+  }
+  if (live === true && !isOnPath('criu', `${LIVE_FOLDER}/bin`)) {
+    throw new Error("--live: there is no criu on this machine: 'scripts/setup --live' brings it");
   }
   if (faults.length > 0) {
     throw new Error(

@@ -63,10 +63,12 @@ function recordOf(options: LocalOptions): ClusterRecord {
   const found = readRecord(options.stateDir);
   const record: ClusterRecord = { ...options, poolCreated: found?.poolCreated ?? false };
   if (found !== undefined) {
-    const changed = (['runtime', 'port'] as const).find((name) => found[name] !== options[name]);
+    const changed = (['runtime', 'port', 'live'] as const).find(
+      (name) => (found[name] ?? false) !== (options[name] ?? false),
+    );
     if (changed !== undefined) {
       throw new Error(
-        `The cluster in ${options.stateDir} has --${changed} ${found[changed]}: end it first ('hostler down')`,
+        `The cluster in ${options.stateDir} has --${changed} ${found[changed] ?? false}: end it first ('hostler down')`,
       );
     }
     if (found.hosts > options.hosts) {
