@@ -31,7 +31,7 @@ export function relocationFacts(around: Surroundings): RelocationFacts {
   const moveLimits = createMoveLimits(limits, moves.values());
   const room = createRoom({ nodes, pools: [storagePool()], containers }, moves, {
     lasting: () => undefined,
-    mayEnter: moveLimits.mayEnter,
+    mayEnter: (name) => moveLimits.mayEnter(name),
   });
   return {
     moves,

@@ -12,16 +12,25 @@ import { isWorsePlace } from './place.ts';
 /**
  * Which containers go from crowded hosts to others. A move must pay: between the two hosts lies more than the threshold,
  * and afterwards the fuller of the two is clearly less full than the source was. With every move the list of loads, from the
- * fullest host down, becomes smaller, so as long as nobody changes what the containers ask for it comes to an end, and
- * never to a state that was there before.
+ * fullest host down, becomes smaller, so as long as nobody changes what the containers ask for it comes to an end; and no
+ * container goes back to where it was taken from.
  */
 export interface RebalanceFacts extends RelocationFacts {
   rules: RebalanceRules;
   containers: readonly Container[];
   /** Moves of this kind that began within the window. */
   recentMoves: number;
-  /** Milliseconds since the last migration of the container ended; undefined: none is known. */
-  sinceMovedMs(container: Container): number | undefined;
+  /** Migrations of the container that have ended, as far as they are remembered. */
+  historyOf(container: Container): readonly PastMove[];
+}
+
+export interface PastMove {
+  /** The node that it left, or was to leave. */
+  source: string;
+  /** Milliseconds since its end. */
+  sinceMs: number;
+  /** Whether it was made to relieve the source, and succeeded. */
+  isRelief: boolean;
 }
 
 export interface RebalanceRules {
@@ -41,6 +50,8 @@ interface Candidate extends Relocation {
 
 /** A move that relieves the source by less than this part of the threshold is not worth it. */
 const WORTH = 0.25;
+/** For so many cooldowns a container is not moved back to a node that it left for relief. */
+const AVOIDS_COOLDOWNS = 24;
 /** So many are looked at in full for one move: the best ones. */
 const MAX_LOOKS = 50;
 
@@ -90,12 +101,11 @@ function bestMove(facts: RebalanceFacts, loads: Loads, taken: ReadonlySet<string
 /** What runs well, where its node is not emptied anyway, and has not been moved lately. */
 function isFree(container: Container, facts: RebalanceFacts): boolean {
   const { status } = container;
-  const sinceMs = facts.sinceMovedMs(container);
   return (
     status?.phase === 'Running' &&
     isConditionTrue(status.conditions, 'Ready') &&
     facts.room.facts.nodes.get(status.nodeName ?? '')?.isInMaintenance === false &&
-    (sinceMs === undefined || sinceMs >= facts.rules.cooldownMs)
+    facts.historyOf(container).every(({ sinceMs }) => sinceMs >= facts.rules.cooldownMs)
   );
 }
 
@@ -123,8 +133,19 @@ function candidatesOf(
 
 function isGood(container: Container, target: string, facts: RebalanceFacts): boolean {
   return (
-    judgeMove(container, facts, target).is === 'go' && !isWorsePlace(container, target, facts.room.facts)
+    !hasLeft(container, target, facts) &&
+    judgeMove(container, facts, target).is === 'go' &&
+    !isWorsePlace(container, target, facts.room.facts)
   );
+}
+
+function hasLeft(container: Container, node: string, facts: RebalanceFacts): boolean {
+  return facts
+    .historyOf(container)
+    .some(
+      ({ source, sinceMs, isRelief }) =>
+        isRelief && source === node && sinceMs < facts.rules.cooldownMs * AVOIDS_COOLDOWNS,
+    );
 }
 
 function fullestFirst(nodes: readonly NodeFacts[], loads: Loads): NodeFacts[] {

@@ -3,6 +3,7 @@ import * as fc from 'fast-check';
 import type { Container } from '../../../../src/crds/container.ts';
 import type { Node } from '../../../../src/crds/node.ts';
 import { keyOf } from '../../../../src/crds/object.ts';
+import { bytesOf, milliCpu } from '../../../../src/crds/quantity.ts';
 import { createLoads } from '../../../../src/plan/rebalance/load.ts';
 import {
   planRebalance,
@@ -20,7 +21,7 @@ function rebalance(around: Surroundings, more: Partial<RebalanceFacts> = {}) {
     rules,
     containers: around.containers,
     recentMoves: 0,
-    sinceMovedMs: () => undefined,
+    historyOf: () => [],
     ...more,
   });
   return moves.map(({ container, target }) => `${container.metadata.name} to ${target}`);
@@ -90,7 +91,11 @@ describe('planRebalance', () => {
       },
       {},
     ],
-    ['what was moved lately', { nodes: hosts, containers: crowded }, { sinceMovedMs: () => 3_599_999 }],
+    [
+      'what was moved lately',
+      { nodes: hosts, containers: crowded },
+      { historyOf: () => [{ source: 'c', sinceMs: 3_599_999, isRelief: false }] },
+    ],
     ['more than a window allows', { nodes: hosts, containers: crowded }, { recentMoves: 10 }],
     ['what a budget needs', { nodes: hosts, containers: crowded, budgets: [budget('all', {}, 0)] }, {}],
     [
@@ -104,6 +109,15 @@ describe('planRebalance', () => {
     ],
   ])('leaves alone %s', (_name, around, more) => {
     expect(rebalance(around, more)).toEqual([]);
+  });
+
+  it.each<[string, number, boolean, string[]]>([
+    ['not where it was taken from for relief', 23, true, []],
+    ['but later on', 24, true, ['v to b', 'w to b']],
+    ['or where a drain took it from', 23, false, ['v to b', 'w to b']],
+  ])('takes a container back: %s', (_name, cooldowns, isRelief, moves) => {
+    const history = [{ source: 'b', sinceMs: cooldowns * rules.cooldownMs, isRelief }];
+    expect(rebalance({ nodes: hosts, containers: crowded }, { historyOf: () => history })).toEqual(moves);
   });
 
   it('begins so many within one window', () => {
@@ -173,11 +187,12 @@ function objectsOf({ sizes, containers }: Shape): { nodes: Node[]; containers: C
   return { nodes, containers: placed };
 }
 
-/** Every move that is ever made while nobody changes anything else, one after the other, without any cooldown. */
+/** Every move that is ever made while nobody changes anything else, one after the other, however short its cooldown. */
 function untilBalanced(shape: Shape) {
   const { nodes, containers: start } = objectsOf(shape);
   const made: { name: string; from: string; to: string }[] = [];
   const loadsSeen: number[][] = [];
+  const states: Container[][] = [];
   let containers = start;
   const loadsNow = (): number[] => {
     const facts = relocationFacts({ nodes, containers }).room.facts;
@@ -191,14 +206,18 @@ function untilBalanced(shape: Shape) {
       rules: { ...rules, threshold: shape.threshold, maxMoves: 1 },
       containers,
       recentMoves: 0,
-      sinceMovedMs: () => undefined,
+      historyOf: (one) =>
+        made
+          .filter(({ name }) => name === keyOf(one))
+          .map(({ from }) => ({ source: from, sinceMs: rules.cooldownMs, isRelief: true })),
     });
-    if (next === undefined) return { made, loadsSeen, containers, nodes };
+    if (next === undefined) return { made, loadsSeen, states };
     const key = keyOf(next.container);
     made.push({ name: key, from: next.container.status?.nodeName ?? '', to: next.target });
     containers = containers.map((one) =>
       keyOf(one) === key ? { ...one, status: { ...one.status, nodeName: next.target } } : one,
     );
+    states.push(containers);
     loadsSeen.push(loadsNow());
   }
   throw new Error('It never stops');
@@ -209,7 +228,7 @@ const compare = (one: readonly number[], other: readonly number[]): number => {
   return index < 0 ? 0 : (one[index] ?? 0) - (other[index] ?? 0);
 };
 
-describe('rebalancing, whatever the cluster, even without any cooldown', () => {
+describe('rebalancing, whatever the cluster, whatever its cooldown', () => {
   it('stops, and every move makes the fullest less full', () => {
     fc.assert(
       fc.property(clusters, (shape) => {
@@ -234,15 +253,17 @@ describe('rebalancing, whatever the cluster, even without any cooldown', () => {
     );
   });
 
-  it('never takes more than a node has, and has nothing to do in a cluster that it left', () => {
+  it('never puts more on a node than it has', () => {
     fc.assert(
       fc.property(clusters, (shape) => {
-        const { containers, nodes, loadsSeen } = untilBalanced(shape);
-        expect(rebalance({ nodes, containers }, { rules: { ...rules, threshold: shape.threshold } })).toEqual(
-          [],
-        );
-        const [first, last] = [loadsSeen[0]?.[0] ?? 0, loadsSeen.at(-1)?.[0] ?? 0];
-        expect(last).toBeLessThanOrEqual(first);
+        const { made, states } = untilBalanced(shape);
+        for (const [index, { to }] of made.entries()) {
+          const there = (states[index] ?? []).filter(({ status }) => status?.nodeName === to);
+          const has = shape.sizes[Number(to.slice(1))] ?? 0;
+          const asked = (of: (one: Container) => number) => there.reduce((sum, one) => sum + of(one), 0);
+          expect(asked(({ spec }) => milliCpu(spec.resources?.cpu))).toBeLessThanOrEqual(has * 1_000);
+          expect(asked(({ spec }) => bytesOf(spec.resources?.memory))).toBeLessThanOrEqual(has * 2 ** 30);
+        }
       }),
     );
   });
