@@ -1,64 +1,17 @@
 import type { Container } from '../../crds/container.ts';
-import { parseDurationMs } from '../../crds/duration.ts';
 import { HOST_FINALIZER } from '../../crds/kind.ts';
+import { planMoving } from './moving.ts';
 import { isToRun } from './power.ts';
-import { type ContainerRecord, restartedAtOf, type Seen, type SeenInstance } from './record.ts';
+import { restartedAtOf, type SeenInstance } from './record.ts';
 import { planRestart, restartRulesOf } from './restart.ts';
+import { type ContainerFacts, holdBack, isBehind, isUp, type Step, stopGraceMs } from './steps.ts';
 
-/** The last failed attempt at a step. It holds the same step back for a while, unless what it depends on has changed. */
-export interface StepFailure {
-  step: Step['do'];
-  /** CamelCase, for the condition. */
-  reason: string;
-  message: string;
-  /** What the step depended on: `cause` of the facts at the time. */
-  cause: string;
-  /** Milliseconds until the next attempt. */
-  retryAfterMs: number;
-}
-
-export interface ContainerFacts {
-  container: Container;
-  nodeName: string;
-  /** The highest epoch ever seen for this uid, on disk or on the instance's mark. */
-  highestEpoch: number;
-  /**
-   * `disk`: what the agent remembers from before its own start; the API has not been heard since. It is good enough to
-   * start what ended, not to create or remove anything.
-   */
-  source: 'api' | 'disk';
-  seen: Seen;
-  /** After `observeInstance` of the same `seen`. */
-  record: ContainerRecord;
-  /** Keys of spec.config that this host does not allow. */
-  forbiddenConfig: readonly string[];
-  failure?: StepFailure;
-  /** A digest of all that a failed step may have failed for: generation, epoch, annotation, pools of the host. */
-  cause: string;
-  /** Wall-clock milliseconds. */
-  nowMs: number;
-}
-
-export type Step =
-  | { do: 'nothing' }
-  /** Not this node's to act on; neither host nor status is touched. */
-  | { do: 'ignore'; reason: 'NotAssigned' | 'StaleEpoch' }
-  /** The name is taken by an instance of an earlier Container: `planOrphan` decides about that one first. */
-  | { do: 'examine' }
-  /** Without `afterMs`: until the Container, the host or the API changes. */
-  | { do: 'wait'; reason: string; message: string; afterMs?: number }
-  | { do: 'create'; start: boolean }
-  | { do: 'update' }
-  | { do: 'start' }
-  | { do: 'stop'; because: 'PoweredOff' | 'Restarting' | 'Deleted'; graceMs: number }
-  | { do: 'delete' }
-  /** The host is clear: take the finalizer off. */
-  | { do: 'release' };
+export { isBehind, stopGraceMs } from './steps.ts';
+export type { ContainerFacts, Step, StepFailure } from './steps.ts';
 
 const HOST_RETRY_MS = 2_000;
 const BUSY_RETRY_MS = 200;
 const NAME_RETRY_MS = 30_000;
-const DEFAULT_STOP_MS = 30_000;
 const FAILURE_BASE_MS = 1_000;
 const FAILURE_MAX_MS = 30_000;
 
@@ -78,18 +31,14 @@ export function planContainer(facts: ContainerFacts): Step {
       afterMs: HOST_RETRY_MS,
     };
   }
-  const step = seen === 'absent' ? planAbsent(facts) : planPresent(facts, seen);
+  const moving = planMoving(facts);
+  const step = moving ?? (seen === 'absent' ? planAbsent(facts) : planPresent(facts, seen));
   return holdBack(step, facts);
 }
 
 /** How long to hold a step back after so many failures in a row (>= 1): doubling, at most 30 s, so that it heals soon. */
 export function failureBackoffMs(failures: number): number {
   return Math.min(FAILURE_MAX_MS, FAILURE_BASE_MS * 2 ** (failures - 1));
-}
-
-/** How long the container may take to stop by itself before it is killed. */
-export function stopGraceMs({ spec }: Pick<Container, 'spec'>): number {
-  return parseDurationMs(spec.stopTimeout ?? '') ?? DEFAULT_STOP_MS;
 }
 
 function isDeleting({ metadata }: Container): boolean {
@@ -169,21 +118,9 @@ function planStart({ container, source, record, nowMs }: ContainerFacts): Step {
   }
 }
 
-/** Whether the instance has the settings and the mark of an older generation or placement. */
-export function isBehind(container: Container, seen: SeenInstance): boolean {
-  return (
-    seen.mark?.generation !== container.metadata.generation ||
-    seen.mark?.epoch !== (container.status?.epoch ?? 0)
-  );
-}
-
 /** Settings that the host does not allow keep the instance as it is. */
 function needsUpdate({ container, forbiddenConfig, source }: ContainerFacts, seen: SeenInstance): boolean {
   return forbiddenConfig.length === 0 && source === 'api' && isBehind(container, seen);
-}
-
-function isUp(seen: SeenInstance): boolean {
-  return seen.status === 'Running' || seen.status === 'Frozen';
 }
 
 function apiAway(): Step {
@@ -201,14 +138,4 @@ export function configNotAllowedMessage(keys: readonly string[]): string {
 
 function configNotAllowed(keys: readonly string[]): Step {
   return { do: 'wait', reason: 'ConfigNotAllowed', message: configNotAllowedMessage(keys) };
-}
-
-function holdBack(step: Step, { failure, cause }: ContainerFacts): Step {
-  if (failure?.step !== step.do || failure.cause !== cause || failure.retryAfterMs <= 0) return step;
-  return {
-    do: 'wait',
-    reason: failure.reason,
-    message: failure.message,
-    afterMs: failure.retryAfterMs,
-  };
 }

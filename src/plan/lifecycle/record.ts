@@ -15,6 +15,8 @@ export interface SeenInstance {
   mark?: { uid: string; epoch: number; generation: number };
   /** Its root is on shared storage: it is forgotten, never deleted. */
   isRootShared?: true;
+  /** It is the incoming copy of the Migration with this uid. */
+  incoming?: string;
   status: 'Running' | 'Stopped' | 'Frozen' | 'Error' | 'Busy';
   imageFingerprint?: string;
   /** RFC 3339, as the daemon says; absent if it never was. */

@@ -6,6 +6,7 @@ import {
   instanceNameOf,
 } from '../../crds/container.ts';
 import { type ContainerFacts, configNotAllowedMessage, isBehind, type Step } from './container.ts';
+import { MOVING_MESSAGE } from './moving.ts';
 import { isToRun } from './power.ts';
 import type { SeenInstance } from './record.ts';
 import type { End } from './restart.ts';
@@ -70,7 +71,11 @@ function verdictOf(facts: ContainerFacts, step: Step): Verdict {
       return going('Creating', 'Creating', 'The instance is being created');
     case 'start':
       return going('Starting', 'Starting', 'The instance is being started');
+    case 'accept':
+    case 'drop':
+      return going('Migrating', 'Migrating', MOVING_MESSAGE);
     case 'stop':
+      if (step.because === 'Migrating') return going('Migrating', 'Migrating', MOVING_MESSAGE);
       return step.because === 'Restarting'
         ? going('Stopping', 'Restarting', 'The instance is restarted, as was asked for')
         : going('Stopping', 'Stopping', 'The instance is being stopped');
@@ -91,6 +96,7 @@ function terminating(step: Step): Verdict {
 
 function waiting({ seen, container }: ContainerFacts, step: Extract<Step, { do: 'wait' }>): Verdict {
   const isOurs = typeof seen === 'object' && seen.mark?.uid === container.metadata.uid;
+  if (step.reason === 'Migrating') return going('Migrating', step.reason, step.message);
   if (step.reason === 'Busy') return going(container.status?.phase ?? 'Starting', 'Busy', step.message);
   if (isOurs && seen.status === 'Running') return going('Running', step.reason, step.message);
   return going('Failed', step.reason, step.message);

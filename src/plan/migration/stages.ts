@@ -1,6 +1,7 @@
 import { setCondition } from '../../crds/conditions.ts';
 import type { Container, ContainerMigration, ContainerStatus, FailoverPolicy } from '../../crds/container.ts';
 import type { Migration } from '../../crds/migration.ts';
+import { isToRun } from '../lifecycle/power.ts';
 import { withoutClaim } from './claim.ts';
 
 /**
@@ -48,7 +49,7 @@ export function switchedStatus(
   const migration: ContainerMigration = { ...claim, stage: 'Switched' };
   const {
     lostFrom: _lostFrom,
-    addresses: _addresses,
+    stoppedFor: _stoppedFor,
     ...kept
   } = withEpoch(container, {
     nodeName: node,
@@ -83,9 +84,8 @@ export function releasedStatus(container: Container, claim: ContainerMigration):
 }
 
 /** Whether the node that it was switched over to has it as its spec wants it. */
-export function hasArrived({ spec, status }: Container): boolean {
-  if (spec.power === 'Stopped') return status?.phase === 'Stopped';
-  return status?.phase === 'Running';
+export function hasArrived(container: Container): boolean {
+  return container.status?.phase === (isToRun(container) ? 'Running' : 'Stopped');
 }
 
 /** The claim that `migration` makes. */
@@ -107,7 +107,7 @@ function away(
   now: string,
   message = 'It is moved to another node',
 ): ContainerStatus {
-  const { startedAt: _startedAt, ...kept } = status;
+  const { startedAt: _startedAt, addresses: _addresses, ...kept } = status;
   const observed = generation === undefined ? {} : { observedGeneration: generation };
   const ready = { type: 'Ready', status: 'False', reason: 'Migrating', message, ...observed } as const;
   return { ...kept, phase: 'Migrating', conditions: setCondition(status.conditions, ready, now) };

@@ -1,0 +1,105 @@
+import type { Migration, SourceReport } from '../../crds/migration.ts';
+import type { Seen } from '../lifecycle/record.ts';
+import { isOver } from './ending.ts';
+import type { Reason } from './mode.ts';
+
+/**
+ * What the container work of a node has seen when it left a container alone: no start of it can be under way any more, since
+ * one container is worked on by one pass at a time, and each goes by the newest view that there is.
+ */
+export interface LetGo {
+  uid: string;
+  /** The epoch under which it is left alone. */
+  epoch: number;
+  state: 'Up' | 'Stopped' | 'Absent';
+}
+
+export interface SourceFacts {
+  migration: Migration;
+  /** uid of the Container that is moved. */
+  uid: string;
+  seen: Seen;
+  letGo: LetGo | undefined;
+}
+
+export type SourceStep =
+  | { do: 'nothing' }
+  | { do: 'wait'; afterMs: number }
+  | { do: 'report'; report: Partial<SourceReport> }
+  /** Offer the pass, write its keys into the Secret, and report it together with `report`. */
+  | { do: 'offer'; pass: number; live: boolean; report: Partial<SourceReport> }
+  /** Remember the epoch, on the disk, and have the container looked at once more. */
+  | { do: 'stepBack'; epoch: number }
+  /** Have what is left looked at. */
+  | { do: 'examine' }
+  /** Over: no offer goes on. */
+  | { do: 'end' };
+
+const SOON_MS = 100;
+
+/** Decides the one next step of the source's agent. Pure; may be asked again at any time. */
+export function planSource(facts: SourceFacts): SourceStep {
+  const { migration, seen } = facts;
+  const { status = {} } = migration;
+  if (isOver(status)) return { do: 'end' };
+  switch (status.phase) {
+    case 'Preparing':
+      return status.sourceReport?.prepared === true ? { do: 'nothing' } : planPrepared(facts);
+    case 'Copying':
+    case 'Refreshing':
+      return isOffered(status) ? { do: 'nothing' } : offer(status.pass ?? 0, false);
+    case 'SwitchingOver':
+      return status.mode === 'Live' ? planLive(facts) : planLetGo(facts);
+    case 'Completing':
+      if (status.sourceReport?.cleared === true || status.pauseMs === undefined) return { do: 'nothing' };
+      if (seen === 'unknown') return { do: 'wait', afterMs: SOON_MS };
+      return isGone(facts) ? { do: 'report', report: { cleared: true } } : { do: 'examine' };
+    default:
+      return { do: 'nothing' };
+  }
+}
+
+function planPrepared({ seen, uid }: SourceFacts): SourceStep {
+  if (seen === 'unknown') return { do: 'wait', afterMs: SOON_MS };
+  if (seen !== 'absent' && seen.mark?.uid === uid && seen.incoming === undefined) {
+    return { do: 'report', report: { prepared: true } };
+  }
+  const fault: Reason = { reason: 'InstanceMissing', message: 'The host has no instance of the container' };
+  return { do: 'report', report: { fault } };
+}
+
+/** Held: only what has stopped under the very epoch of the hold is offered for the last pass. */
+function planLetGo({ migration, uid, letGo }: SourceFacts): SourceStep {
+  const { status = {} } = migration;
+  const { epoch, transfer, pass = 0, sourceReport } = status;
+  if (epoch === undefined) return { do: 'nothing' };
+  const isHeld = letGo?.uid === uid && letGo.epoch === epoch;
+  if (!isHeld || letGo.state === 'Up') return { do: 'wait', afterMs: SOON_MS };
+  if (transfer !== 'Shared') {
+    return isOffered(status) ? { do: 'nothing' } : offer(pass, false, { stoppedEpoch: epoch });
+  }
+  if (sourceReport?.stoppedEpoch === epoch && sourceReport.forgotten === true) return { do: 'nothing' };
+  if (letGo.state !== 'Absent') return { do: 'wait', afterMs: SOON_MS };
+  return { do: 'report', report: { stoppedEpoch: epoch, forgotten: true } };
+}
+
+/** Placed elsewhere: what runs is offered once this node starts nothing any more, whatever it ends up as. */
+function planLive({ migration, uid, letGo }: SourceFacts): SourceStep {
+  const { status = {} } = migration;
+  const { epoch, pass = 0 } = status;
+  if (epoch === undefined || isOffered(status)) return { do: 'nothing' };
+  if (letGo?.uid !== uid || letGo.epoch < epoch) return { do: 'stepBack', epoch };
+  return offer(pass, true);
+}
+
+function offer(pass: number, live: boolean, report: Partial<SourceReport> = {}): SourceStep {
+  return { do: 'offer', pass, live, report };
+}
+
+function isOffered({ pass, sourceReport }: NonNullable<Migration['status']>): boolean {
+  return sourceReport?.offered === pass || sourceReport?.failedPass === pass;
+}
+
+function isGone({ seen, uid }: SourceFacts): boolean {
+  return seen === 'absent' || (seen !== 'unknown' && seen.mark?.uid !== uid);
+}

@@ -1,0 +1,84 @@
+import type { Container } from '../../crds/container.ts';
+import type { Migration, TargetReport } from '../../crds/migration.ts';
+import type { Seen } from '../lifecycle/record.ts';
+import { claimOf } from './claim.ts';
+import { isOver } from './ending.ts';
+import type { Reason } from './mode.ts';
+
+export interface TargetFacts {
+  migration: Migration;
+  /** By a fresh read; undefined: there is none. */
+  container: Container | undefined;
+  nodeName: string;
+  seen: Seen;
+  /** The last pass that this agent has tried to fetch. */
+  triedPass: number | undefined;
+}
+
+export type TargetStep =
+  | { do: 'nothing' }
+  | { do: 'wait'; afterMs: number }
+  | { do: 'report'; report: Partial<TargetReport> }
+  | { do: 'pull'; pass: number; live: boolean }
+  /** A live pass came to nothing: drop the copy, and then say so under this epoch. */
+  | { do: 'clear'; pass: number; epoch: number }
+  /** Have looked at what is in the way, or left over. */
+  | { do: 'examine' };
+
+const SOON_MS = 100;
+
+/** Decides the one next step of the target's agent. Pure; may be asked again at any time. */
+export function planTarget(facts: TargetFacts): TargetStep {
+  const { migration, seen } = facts;
+  const { status = {} } = migration;
+  if (isOver(status)) return seen === 'absent' || seen === 'unknown' ? { do: 'nothing' } : { do: 'examine' };
+  switch (status.phase) {
+    case 'Preparing':
+      return status.targetReport?.prepared === true ? { do: 'nothing' } : planPrepared(facts);
+    case 'Copying':
+    case 'Refreshing':
+      return planPull(facts);
+    case 'SwitchingOver':
+      if (status.transfer === 'Shared') return { do: 'nothing' };
+      return status.mode === 'Live' ? planLive(facts) : planPull(facts);
+    default:
+      return { do: 'nothing' };
+  }
+}
+
+/** Copies of earlier migrations go first; what is not Hostler's, never. */
+function planPrepared({ migration, container, seen }: TargetFacts): TargetStep {
+  if (seen === 'unknown' || container === undefined) return { do: 'wait', afterMs: SOON_MS };
+  const isReady = seen === 'absent' || seen.incoming === migration.metadata.uid;
+  if (isReady) return { do: 'report', report: { prepared: true } };
+  if (seen.mark !== undefined) return { do: 'examine' };
+  const message = `The host has an instance ${seen.name} already, which is not Hostler's`;
+  const fault: Reason = { reason: 'NameTaken', message };
+  return { do: 'report', report: { fault } };
+}
+
+function planPull({ migration, triedPass }: TargetFacts): TargetStep {
+  const { pass = 0, sourceReport, targetReport } = migration.status ?? {};
+  const isDone = targetReport?.pass === pass || targetReport?.failedPass === pass;
+  if (isDone || sourceReport?.offered !== pass || triedPass === pass) return { do: 'nothing' };
+  return { do: 'pull', pass, live: false };
+}
+
+/**
+ * Whatever an earlier attempt has come to shows on the host: it runs, or a copy is there that no pass can start any more once
+ * it is dropped. A pass is tried once.
+ */
+function planLive(facts: TargetFacts): TargetStep {
+  const { migration, container, nodeName, seen, triedPass } = facts;
+  const { pass = 0, epoch, sourceReport, targetReport } = migration.status ?? {};
+  if (epoch === undefined || container?.status?.epoch !== epoch) return { do: 'wait', afterMs: SOON_MS };
+  if (claimOf(migration, container)?.stage !== 'Live' || container.status.nodeName !== nodeName) {
+    return { do: 'nothing' };
+  }
+  if (targetReport?.runningEpoch === epoch || targetReport?.clearedEpoch === epoch) return { do: 'nothing' };
+  if (seen === 'unknown') return { do: 'wait', afterMs: SOON_MS };
+  const isOurs = seen !== 'absent' && seen.incoming === migration.metadata.uid;
+  if (isOurs && seen.status === 'Running') return { do: 'report', report: { pass, runningEpoch: epoch } };
+  if (sourceReport?.failedPass === pass || triedPass === pass) return { do: 'clear', pass, epoch };
+  return sourceReport?.offered === pass ? { do: 'pull', pass, live: true } : { do: 'nothing' };
+}
