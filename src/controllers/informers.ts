@@ -1,8 +1,12 @@
 import { type Container, containerKind } from '../crds/container.ts';
+import { type ClusterPolicy, clusterPolicyKind } from '../crds/cluster-policy.ts';
+import { type DisruptionBudget, disruptionBudgetKind } from '../crds/disruption-budget.ts';
 import { NODE_LEASE_NAMESPACE } from '../crds/kind.ts';
 import { type ConfigMap, configMapRef, type Lease, leaseRef, MEMBERS_CONFIG_MAP } from '../crds/lease.ts';
+import { type Migration, migrationKind } from '../crds/migration.ts';
 import { type Node, nodeKind } from '../crds/node.ts';
 import { type StoragePool, storagePoolKind } from '../crds/storage-pool.ts';
+import { containerKeyOf } from '../plan/relocation/moves.ts';
 import { poolsOf } from '../plan/storage/container-folders.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
@@ -14,8 +18,12 @@ import { createInformer, type Informer } from '../reconcile/informer.ts';
 export interface Informers {
   readonly nodes: Informer<Node>;
   readonly pools: Informer<StoragePool>;
-  /** Indexes: BY_NODE, BY_POOL, BY_LOST_FROM. */
+  /** Indexes: BY_NODE, BY_POOL, BY_LOST_FROM, BY_DRAINED_FROM. */
   readonly containers: Informer<Container>;
+  /** Index: BY_CONTAINER. */
+  readonly migrations: Informer<Migration>;
+  readonly budgets: Informer<DisruptionBudget>;
+  readonly policies: Informer<ClusterPolicy>;
   /** The nodes' leases, each named as its node. */
   readonly leases: Informer<Lease>;
   /** The ConfigMap of the member list alone. */
@@ -29,6 +37,10 @@ export const BY_POOL = 'pool';
 
 /** Index of containers by `status.lostFrom`. */
 export const BY_LOST_FROM = 'lostFrom';
+/** Index of containers by `status.drainedFrom`. */
+export const BY_DRAINED_FROM = 'drainedFrom';
+/** Index of migrations by the key of the container that they are about. */
+export const BY_CONTAINER = 'container';
 
 export interface InformersOptions {
   store: ObjectStore;
@@ -47,9 +59,17 @@ export function createInformers(options: InformersOptions): Informers {
       indexes: {
         [BY_NODE]: ({ status }) => (status?.nodeName ? [status.nodeName] : []),
         [BY_LOST_FROM]: ({ status }) => (status?.lostFrom ? [status.lostFrom] : []),
+        [BY_DRAINED_FROM]: ({ status }) => (status?.drainedFrom ? [status.drainedFrom] : []),
         [BY_POOL]: poolsOf,
       },
     }),
+    migrations: createInformer<Migration>({
+      ...options,
+      ref: migrationKind,
+      indexes: { [BY_CONTAINER]: (migration) => [containerKeyOf(migration)] },
+    }),
+    budgets: createInformer<DisruptionBudget>({ ...options, ref: disruptionBudgetKind }),
+    policies: createInformer<ClusterPolicy>({ ...options, ref: clusterPolicyKind }),
     leases: createInformer<Lease>({ ...options, ref: leaseRef, namespace: NODE_LEASE_NAMESPACE }),
     members: createInformer<ConfigMap>({
       ...options,
