@@ -21,6 +21,8 @@ export interface Api {
   tail(path: string, bytes: number, signal: AbortSignal): Promise<string | undefined>;
   /** Any change, to the end of its operation if it has one. @returns the operation's metadata */
   change(request: Change, signal: AbortSignal): Promise<Record<string, unknown>>;
+  /** As `change`, without waiting for the operation. @returns its path */
+  begin(request: Change, signal: AbortSignal): Promise<string>;
   /** A request that changes something and is answered at once, by `metadata`. */
   post<T>(path: string, body: object, signal: AbortSignal): Promise<T>;
   /** Waits for an operation that is under way. @param path `/1.0/operations/…` */
@@ -122,6 +124,11 @@ export function createApi(options: ApiOptions): Api {
       if (status === 404) return undefined;
       if (status >= 400) openEnvelope(status, text);
       return text.slice(-bytes);
+    },
+    async begin(request, signal) {
+      const { envelope } = await send(request, options.requestTimeoutMs, signal);
+      if (envelope.type === 'async') return String(envelope.operation);
+      throw new HostlerError('Internal', `${request.method} ${request.path} began no operation`);
     },
     async change(request, signal) {
       const timeoutMs = request.timeoutMs ?? options.operationTimeoutMs;

@@ -8,16 +8,25 @@ import {
   isRootShared,
   type InstanceView,
   pathOf,
+  refuseIncoming,
   unfinishedOperations,
 } from './instance.ts';
-import { type Config, configOf, type Devices, devicesOf, markOf, withoutDaemonsOwn } from './settings.ts';
+import {
+  type Config,
+  configOf,
+  type Devices,
+  devicesOf,
+  markOf,
+  MOVED_KEY,
+  withoutDaemonsOwn,
+} from './settings.ts';
 
 /**
  * The making of an instance, to its end. A daemon that is killed on the way leaves an instance behind that looks like a
  * stopped one and can never be started, since its root is incomplete. It is told from a complete one by what both daemons
  * write last: the note that the templates are to be applied at the first start.
  */
-const LAST_NOTE = 'volatile.apply_template';
+export const LAST_NOTE = 'volatile.apply_template';
 
 interface Creation {
   name: string;
@@ -27,11 +36,11 @@ interface Creation {
 }
 
 /**
- * Half-made instances have never run: nothing is lost with them. One on shared storage is never taken for such: it may have
- * run elsewhere, of which this daemon's notes say nothing.
+ * Half-made instances have never run: nothing is lost with them. One on shared storage, or that has moved here, is never taken for
+ * such: it may have run elsewhere, of which this daemon's notes say nothing.
  */
 export function isHalfMade({ status, config, last_used_at: lastUsedAt }: InstanceView): boolean {
-  if (isRootShared({ config })) return false;
+  if (isRootShared({ config }) || MOVED_KEY in config) return false;
   const wasStarted = Date.parse(lastUsedAt) > 0;
   return status === 'Stopped' && !wasStarted && !(LAST_NOTE in config);
 }
@@ -65,6 +74,7 @@ export async function createInstance(
       const message = `there is another instance ${spec.name} on the host`;
       throw new HostlerError('AlreadyExists', message, { cause: error });
     }
+    refuseIncoming(seen);
     await finishCreation(context, spec.name, { start }, signal);
   }
 }

@@ -1,5 +1,5 @@
 import type { Clock } from '../ports/clock.ts';
-import type { HostDriver } from '../ports/host-driver.ts';
+import type { HostDriver, InstanceSpec } from '../ports/host-driver.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import { type Api, createApi } from './api.ts';
@@ -7,13 +7,16 @@ import { type Endpoint, openPool, openWebSocket } from './endpoint.ts';
 import { createInstance } from './creation.ts';
 import { followEvents, type InstanceEvent } from './event-stream.ts';
 import { abortFault, isLostReply } from './faults.ts';
-import { describeHost, type ServerView } from './host.ts';
-import { createImages, type Remote } from './images.ts';
-import type { Abilities, InstanceContext } from './instance.ts';
+import { describeHost } from './host.ts';
+import { createImages, type Images, type Remote } from './images.ts';
+import type { InstanceContext } from './instance.ts';
 import * as instances from './instances.ts';
 import { getLastEnd } from './last-end.ts';
 import { forgetInstance, recoverInstance } from './shared-root.ts';
 import { deletePool, ensurePool, listPools } from './pools.ts';
+import { createLiveProbe } from './live.ts';
+import { ownNetwork, type TransferNetwork } from './relay.ts';
+import { Server } from './server.ts';
 import { createTransfers } from './transfers.ts';
 
 /**
@@ -29,6 +32,8 @@ export interface IncusDriverOptions {
   remotes?: Readonly<Record<string, Remote>>;
   /** PEM, trusted for https image references beside the system's own authorities. */
   imageServerCa?: Buffer;
+  /** Where the connections of incoming copies go through. @defaultValue that of this process, where it shares the host with the daemon */
+  transferNetwork?: TransferNetwork;
   /** For one request. @defaultValue 10 000 */
   requestTimeoutMs?: number;
   /** For a change, its operation included; a clean stop has its grace on top. @defaultValue 120 000 */
@@ -44,21 +49,16 @@ export function createIncusDriver(options: IncusDriverOptions): HostDriver {
   const lifetime = new AbortController();
   const requestTimeoutMs = options.requestTimeoutMs ?? 10_000;
   const api = createApi({ pool: openPool(endpoint), clock, metrics, requestTimeoutMs, operationTimeoutMs });
-  const images = createImages({
-    api,
-    clock,
-    lifetime: lifetime.signal,
-    remotes: options.remotes ?? {},
-    imageTimeoutMs: options.imageTimeoutMs ?? 600_000,
-    imageServerCa: options.imageServerCa,
-  });
+  const images = imagesOf(options, api, lifetime.signal);
   const stopping = new Counter();
+  const leaving = new Set<string>();
   const creating = new Counter();
-  const server = new Server(api);
-  const contextOf = async (signal: AbortSignal): Promise<InstanceContext> => ({
+  const isLocal = 'socketPath' in endpoint;
+  const server = new Server(api, createLiveProbe({ clock, isLocal }));
+  const contextOf = async (signal: AbortSignal, spec?: InstanceSpec): Promise<InstanceContext> => ({
     api,
     operationTimeoutMs,
-    abilities: await server.abilities(signal),
+    abilities: await server.abilities(spec?.movesLive === true, signal),
   });
 
   return {
@@ -70,12 +70,14 @@ export function createIncusDriver(options: IncusDriverOptions): HostDriver {
     listImages: (signal) => again(signal, () => images.list(signal)),
     createInstance: (spec, { start }, signal) =>
       creating.during(spec.name, () =>
-        again(signal, async () => createInstance(await contextOf(signal), spec, { start }, signal)),
+        again(signal, async () => createInstance(await contextOf(signal, spec), spec, { start }, signal)),
       ),
     updateInstance: (spec, signal) =>
-      again(signal, async () => instances.updateInstance(await contextOf(signal), spec, signal)),
-    startInstance: (name, signal) =>
-      again(signal, async () => instances.startInstance(await contextOf(signal), name, signal)),
+      again(signal, async () => instances.updateInstance(await contextOf(signal, spec), spec, signal)),
+    startInstance: (name, signal) => {
+      leaving.delete(name);
+      return again(signal, async () => instances.startInstance(await contextOf(signal), name, signal));
+    },
     stopInstance: (name, graceMs, signal) =>
       stopping.during(name, () =>
         again(signal, async () => instances.stopInstance(await contextOf(signal), name, graceMs, signal)),
@@ -85,10 +87,21 @@ export function createIncusDriver(options: IncusDriverOptions): HostDriver {
     getLastEnd: (name, signal) => again(signal, () => getLastEnd(api, name, signal)),
     recoverInstance: (root, signal) => again(signal, () => recoverInstance(api, root, signal)),
     forgetInstance: (root, signal) => again(signal, () => forgetInstance(api, root, signal)),
-    ...createTransfers(),
+    ...createTransfers({
+      api,
+      clock,
+      network: options.transferNetwork ?? (isLocal ? ownNetwork : undefined),
+      server: (signal) => server.view(signal),
+      live: (signal) => server.live(signal),
+      context: contextOf,
+      onLeaving: (name, isLeaving) => void (isLeaving ? leaving.add(name) : leaving.delete(name)),
+      again,
+    }),
     listPools: (signal) => again(signal, () => listPools(api, signal)),
     ensurePool: (spec, signal) =>
-      again(signal, async () => ensurePool({ api, abilities: await server.abilities(signal) }, spec, signal)),
+      again(signal, async () =>
+        ensurePool({ api, abilities: await server.abilities(false, signal) }, spec, signal),
+      ),
     deletePool: (name, uid, signal) => again(signal, () => deletePool(api, name, uid, signal)),
     events: (signal) =>
       followEvents(
@@ -96,7 +109,7 @@ export function createIncusDriver(options: IncusDriverOptions): HostDriver {
           clock,
           logger,
           open: (path) => openWebSocket(endpoint, path),
-          isStopping: (name) => stopping.has(name),
+          isStopping: (name) => stopping.has(name) || leaving.has(name),
           filter: () => oursOnly(api, (name) => creating.has(name)),
         },
         AbortSignal.any([signal, lifetime.signal]),
@@ -108,6 +121,17 @@ export function createIncusDriver(options: IncusDriverOptions): HostDriver {
   };
 }
 
+function imagesOf(options: IncusDriverOptions, api: Api, lifetime: AbortSignal): Images {
+  return createImages({
+    api,
+    clock: options.clock,
+    lifetime,
+    remotes: options.remotes ?? {},
+    imageTimeoutMs: options.imageTimeoutMs ?? 600_000,
+    imageServerCa: options.imageServerCa,
+  });
+}
+
 /** Once more after a lost reply: every call observes before it changes, so that the second one finds what the first did. */
 async function again<T>(signal: AbortSignal, run: () => Promise<T>): Promise<T> {
   if (signal.aborted) throw abortFault(signal);
@@ -117,34 +141,6 @@ async function again<T>(signal: AbortSignal, run: () => Promise<T>): Promise<T> 
     if (!isLostReply(error) || signal.aborted) throw error;
     return run();
   }
-}
-
-/** Looked at again whenever the host is described, since the daemon may be another version by then. */
-class Server {
-  readonly #api: Api;
-  #abilities: Abilities | undefined;
-
-  constructor(api: Api) {
-    this.#api = api;
-  }
-
-  async view(signal: AbortSignal): Promise<ServerView> {
-    const view = await this.#api.get<ServerView>('/1.0', signal);
-    this.#abilities = abilitiesOf(view);
-    return view;
-  }
-
-  async abilities(signal: AbortSignal): Promise<Abilities> {
-    return this.#abilities ?? abilitiesOf(await this.view(signal));
-  }
-}
-
-function abilitiesOf({ api_extensions: extensions }: ServerView): Abilities {
-  return {
-    createStarts: extensions.includes('instance_create_start'),
-    autorestart: extensions.includes('instance_auto_restart'),
-    growsPools: extensions.includes('storage_pool_loop_resize'),
-  };
 }
 
 /**

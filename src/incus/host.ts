@@ -10,6 +10,11 @@ export interface ServerView {
     server: string;
     server_name: string;
     server_version: string;
+    /** In the pid namespace of the daemon. */
+    server_pid: number;
+    /** PEM, its own. */
+    certificate: string;
+    kernel_features: Readonly<Record<string, string>> | null;
     kernel_version: string;
     kernel_architecture: string;
     os_name: string;
@@ -40,7 +45,7 @@ export async function describeHost(
 ): Promise<HostFacts> {
   const [resources, networks] = await Promise.all([
     api.get<ResourcesView>('/1.0/resources', signal),
-    api.get<NetworkView[]>('/1.0/networks?recursion=1', signal),
+    networksOf(api, signal),
   ]);
   return {
     runtime: environment.server === 'incus' ? 'incus' : 'lxd',
@@ -54,6 +59,19 @@ export async function describeHost(
     addresses: await addressesOf(api, networks, environment.addresses ?? [], signal),
     networks: networks.filter(({ managed }) => managed).map(({ name }) => name),
   };
+}
+
+function networksOf(api: Api, signal: AbortSignal): Promise<NetworkView[]> {
+  return api.get<NetworkView[]>('/1.0/networks?recursion=1', signal);
+}
+
+/** As in HostFacts. */
+export async function hostAddresses(
+  api: Api,
+  { addresses }: ServerView['environment'],
+  signal: AbortSignal,
+): Promise<string[]> {
+  return addressesOf(api, await networksOf(api, signal), addresses ?? [], signal);
 }
 
 /** Incus lists no veths; where the host is itself a container, or in a namespace, its own link is one. */

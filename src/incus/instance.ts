@@ -1,7 +1,7 @@
 import { HostlerError } from '../ports/errors.ts';
 import type { Instance } from '../ports/host-driver.ts';
 import type { Api } from './api.ts';
-import { ACCESS_KEY, type Config, type Devices, markOf, SHARED } from './settings.ts';
+import { ACCESS_KEY, type Config, type Devices, INCOMING_KEY, markOf, SHARED } from './settings.ts';
 
 /** An instance as the daemon shows it, its state, and the operations on it. */
 
@@ -30,6 +30,8 @@ export interface Abilities {
   createStarts: boolean;
   /** `instance_auto_restart`: knows `boot.autorestart`. */
   autorestart: boolean;
+  /** Its containers can move while they run. */
+  live: boolean;
   /** `storage_pool_loop_resize`: a pool in a loop file can grow. */
   growsPools: boolean;
 }
@@ -55,11 +57,13 @@ export function pathOf(name: string): string {
 export function instanceOf(view: InstanceView): Instance {
   const mark = markOf(view.config);
   const imageFingerprint = view.config['volatile.base_image'];
+  const incoming = view.config[INCOMING_KEY];
   const wasStarted = Date.parse(view.last_used_at) > 0;
   return {
     name: view.name,
     ...(mark === undefined ? {} : { mark }),
     ...(isRootShared(view) ? { isRootShared: true } : {}),
+    ...(incoming === undefined ? {} : { incoming }),
     status: STATUS[view.status] ?? 'Busy',
     ...(imageFingerprint === undefined ? {} : { imageFingerprint }),
     createdAt: view.created_at,
@@ -103,6 +107,13 @@ export async function changeState(
   const timeoutMs = operationTimeoutMs + Math.max(0, graceSeconds * 1000);
   const body = { action, force, timeout: graceSeconds };
   await api.change({ method: 'PUT', path: `${pathOf(name)}/state`, body, timeoutMs }, signal);
+}
+
+/** @throws Conflict when it is an incoming copy: only ports/host-transfer deals with those */
+export function refuseIncoming({ name, config }: Pick<InstanceView, 'name' | 'config'>): void {
+  const incoming = config[INCOMING_KEY];
+  if (incoming === undefined) return;
+  throw new HostlerError('Conflict', `instance ${name} is the incoming copy of migration ${incoming}`);
 }
 
 /** @throws Forbidden unless the instance is ours, and that of `uid` where it is given */

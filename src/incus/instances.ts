@@ -10,6 +10,7 @@ import {
   type InstanceView,
   isRootShared,
   pathOf,
+  refuseIncoming,
   requireMark,
   unfinishedOperations,
 } from './instance.ts';
@@ -19,6 +20,8 @@ import {
   type Config,
   configOf,
   devicesOf,
+  isMadeForLive,
+  MOVED_KEY,
   PENDING_KEY,
   SHARED,
   ROOT_DEVICE,
@@ -65,8 +68,12 @@ export async function updateInstance(
   if (found === undefined) throw notFound(spec.name);
   const { value: view, etag } = found;
   requireMark(view, spec.mark.uid);
+  refuseIncoming(view);
   const access: Config = isRootShared(view) ? { [ACCESS_KEY]: SHARED } : {};
-  const desired = { ...configOf(spec, abilities), ...access };
+  const moved: Config = MOVED_KEY in view.config ? { [MOVED_KEY]: 'true' } : {};
+  // What is made for it stays so, even if the host is not capable of it just now.
+  const live = abilities.live || isMadeForLive(view.config);
+  const desired = { ...configOf(spec, { ...abilities, live }), ...access, ...moved };
   const running = view.status !== 'Stopped';
   const pending = running
     ? pendingAfter(view.config, desired, view.last_used_at)
@@ -93,6 +100,7 @@ export async function startInstance(
   const view = await context.api.find<InstanceView>(pathOf(name), signal);
   if (view === undefined) throw notFound(name);
   requireMark(view);
+  refuseIncoming(view);
   const { status } = instanceOf(view);
   if (status === 'Running') return;
   if (isHalfMade(view)) return finishCreation(context, name, { start: true }, signal);
@@ -129,6 +137,7 @@ export async function deleteInstance(
   const view = await api.find<InstanceView>(pathOf(name), signal);
   if (view === undefined) return;
   requireMark(view, uid);
+  refuseIncoming(view);
   if (isRootShared(view)) {
     throw new HostlerError(
       'Forbidden',

@@ -37,6 +37,22 @@ export function pendingAfter(
   };
 }
 
+/** Whether `key` has another value than at the last start. */
+export function isStillPending(note: string | undefined, key: string, startedAt: string): boolean {
+  return key in readNote(note, startedAt);
+}
+
+/** The note of a container that has moved while it ran: it is still what was started at the source. */
+export function restamped(note: string | undefined, startedAt: string): string | undefined {
+  if (note === undefined) return undefined;
+  try {
+    return JSON.stringify({ ...(JSON.parse(note) as Note), startedAt });
+  } catch {
+    // As below.
+    return undefined;
+  }
+}
+
 function readNote(text: string | undefined, startedAt: string): Note['was'] {
   if (text === undefined) return {};
   try {

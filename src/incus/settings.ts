@@ -16,6 +16,10 @@ export const ROOT_DEVICE = 'root';
 /** On instances and pools: `Shared` where deleting would take away what another host may be using. */
 export const ACCESS_KEY = `${MARK_PREFIX}access`;
 export const SHARED = 'Shared';
+/** On an incoming copy: uid of the Migration that brings it. */
+export const INCOMING_KEY = `${MARK_PREFIX}incoming`;
+/** On what came from another host: its root is not the image's, whatever else the daemon notes. */
+export const MOVED_KEY = `${MARK_PREFIX}moved`;
 
 /** Ours alone, so that no one can take the daemon's restarts, our marks or the daemon's own notes into spec.config. */
 const RESERVED =
@@ -36,9 +40,13 @@ export function waitsForRestart(key: string): boolean {
 /**
  * The instance's whole configuration, apart from what the daemon writes itself.
  * @param autorestart whether the daemon knows `boot.autorestart`
+ * @param live whether what wants to move while it runs gets what that needs
  * @throws Invalid when `spec.config` sets what is not the user's to set, or sets it twice
  */
-export function configOf(spec: InstanceSpec, { autorestart }: { autorestart: boolean }): Config {
+export function configOf(
+  spec: InstanceSpec,
+  { autorestart, live }: { autorestart: boolean; live: boolean },
+): Config {
   const limits = limitsOf(spec);
   for (const key of Object.keys(spec.config)) {
     if (RESERVED.test(key)) throw invalid(`config key ${key} cannot be set: Hostler keeps it for itself`);
@@ -47,7 +55,7 @@ export function configOf(spec: InstanceSpec, { autorestart }: { autorestart: boo
   return {
     ...spec.config,
     ...limits,
-    'raw.lxc': rawLxcOf(spec.config['raw.lxc']),
+    'raw.lxc': rawLxcOf(spec, live),
     // A container that died while the daemon was down would else be started by the daemon, behind the agent's back.
     'boot.autostart': 'false',
     ...(autorestart ? { 'boot.autorestart': 'false' } : {}),
@@ -59,8 +67,26 @@ export function configOf(spec: InstanceSpec, { autorestart }: { autorestart: boo
 /** At this level liblxc logs how the container ended (last-end.ts). What an operator allows people to add comes after it. */
 const LOG_LEVEL = 'lxc.log.level = info';
 
-function rawLxcOf(added: string | undefined): string {
-  return added === undefined || added === '' ? LOG_LEVEL : `${LOG_LEVEL}\n${added}`;
+/**
+ * For criu: no console, whose other end is the daemon's, and of the file systems that liblxc mounts only those that it finds again.
+ * Those are what an unprivileged container has anyway, and more than a privileged one should have.
+ */
+const LIVE_LINES = [
+  'lxc.console.path = none',
+  'lxc.mount.auto =',
+  'lxc.mount.auto = proc:rw sys:rw cgroup:mixed',
+].join('\n');
+
+function rawLxcOf({ movesLive = false, config }: InstanceSpec, live: boolean): string {
+  const isPrivileged = config['security.privileged'] === 'true';
+  const added = config['raw.lxc'] ?? '';
+  const lines = [LOG_LEVEL, ...(movesLive && live && !isPrivileged ? [LIVE_LINES] : []), added];
+  return lines.filter((line) => line !== '').join('\n');
+}
+
+/** Whether the instance, once started with this configuration, can move while it runs. */
+export function isMadeForLive(config: Config): boolean {
+  return config['raw.lxc']?.includes(LIVE_LINES) === true;
 }
 
 /** `desired` with all that the daemon has noted in `current` by itself. */

@@ -1,18 +1,273 @@
-import { HostlerError } from '../ports/errors.ts';
-import type { InstanceTransfers } from '../ports/host-transfer.ts';
+import type { Clock } from '../ports/clock.ts';
+import { HostlerError, hasCode } from '../ports/errors.ts';
+import type { InstanceSpec } from '../ports/host-driver.ts';
+import {
+  type InstanceTransfers,
+  LIVE_STORAGE_DRIVERS,
+  type LiveFact,
+  type TransferEnd,
+  type TransferFacts,
+  type TransferOffer,
+} from '../ports/host-transfer.ts';
+import type { Api } from './api.ts';
+import { LAST_NOTE } from './creation.ts';
+import { hostAddresses, type ServerView } from './host.ts';
+import {
+  type InstanceContext,
+  type InstanceView,
+  pathOf,
+  refuseIncoming,
+  requireMark,
+  unfinishedOperations,
+} from './instance.ts';
+import { isStillPending, restamped } from './pending.ts';
+import { pathOf as poolPath, type PoolView } from './pools.ts';
+import { type PullContext, pullTransfer } from './pull.ts';
+import type { TransferNetwork } from './relay.ts';
+import {
+  type Config,
+  configOf,
+  devicesOf,
+  INCOMING_KEY,
+  isMadeForLive,
+  markOf,
+  MOVED_KEY,
+  PENDING_KEY,
+  ROOT_DEVICE,
+  withDaemonsOwn,
+} from './settings.ts';
 
-/** Moves between daemons (ports/host-transfer). */
-export function createTransfers(): InstanceTransfers {
-  const refuse = async (): Promise<never> => {
-    throw new HostlerError('Unavailable', 'this driver does not move instances yet');
-  };
+/** Moves between daemons, as both daemons' API has them (docs/design/0002-host-driver.md says what was measured). */
+export interface TransferOptions {
+  api: Api;
+  clock: Clock;
+  network: TransferNetwork | undefined;
+  server(signal: AbortSignal): Promise<ServerView>;
+  live(signal: AbortSignal): Promise<LiveFact>;
+  context(signal: AbortSignal, spec?: InstanceSpec): Promise<InstanceContext>;
+  /** An instance is about to be stopped by a live move; or not any more. */
+  onLeaving(name: string, isLeaving: boolean): void;
+  /** Runs a call that may be repeated once more after a lost reply. */
+  again: <T>(signal: AbortSignal, run: () => Promise<T>) => Promise<T>;
+}
+
+interface OperationView {
+  id: string;
+  metadata: Record<string, string>;
+}
+
+/** What the daemon at the source gave the instance, and the one at the target shall not make up anew. */
+const CARRIED =
+  /^(image\..*|raw\.lxc|user\.hostler\.pending|volatile\.(base_image|cloud-init\.instance-id|uuid|uuid\.generation|[^.]+\.hwaddr))$/;
+const AWAIT_MS = 60_000;
+const STOPPED_MS = 60_000;
+const LOOK_MS = 100;
+
+export function createTransfers(options: TransferOptions): InstanceTransfers {
+  const { api, again } = options;
+  const offers = new Map<string, { name: string; live: boolean }>();
   return {
-    getTransferFacts: refuse,
-    offerTransfer: refuse,
-    awaitTransfer: refuse,
-    cancelTransfer: refuse,
-    pullTransfer: refuse,
-    acceptTransfer: refuse,
-    dropTransfer: refuse,
+    getTransferFacts: (signal) => again(signal, () => factsOf(options, signal)),
+    offerTransfer: async ({ name, uid }, { live }, signal) => {
+      const earlier = [...offers].filter(([, offer]) => offer.name === name);
+      for (const [operation] of earlier) await cancel(api, operation, signal);
+      for (const [operation] of earlier) offers.delete(operation);
+      const offer = await makeOffer(options, { name, uid, live }, signal);
+      offers.set(offer.operation, { name, live });
+      options.onLeaving(name, live);
+      return offer;
+    },
+    awaitTransfer: async (operation, signal) => {
+      const end = await endOf(api, operation, signal);
+      const offer = offers.get(operation);
+      if (offer?.live === true && end.kind === 'Succeeded') await untilStopped(options, offer.name, signal);
+      if (offer?.live === true && end.kind === 'Failed') options.onLeaving(offer.name, false);
+      offers.delete(operation);
+      return end;
+    },
+    cancelTransfer: (operation, signal) =>
+      again(signal, async () => {
+        await cancel(api, operation, signal);
+        const offer = offers.get(operation);
+        if (offer !== undefined) options.onLeaving(offer.name, false);
+        offers.delete(operation);
+      }),
+    pullTransfer: async (request, onProgress, signal) => {
+      const { clock, network } = options;
+      const context: PullContext = { ...(await options.context(signal, request.spec)), clock, network };
+      return pullTransfer(context, request, onProgress, signal);
+    },
+    acceptTransfer: (spec, migration, signal) =>
+      again(signal, async () => accept(await options.context(signal, spec), { spec, migration }, signal)),
+    dropTransfer: (name, migration, signal) =>
+      again(signal, async () => drop(await options.context(signal), { name, migration }, signal)),
   };
+}
+
+async function factsOf(options: TransferOptions, signal: AbortSignal): Promise<TransferFacts> {
+  const [{ environment }, live] = await Promise.all([options.server(signal), options.live(signal)]);
+  const listening = environment.addresses ?? [];
+  const own = listening.length > 1 ? await hostAddresses(options.api, environment, signal) : [];
+  const preferred = own.flatMap((address) => listening.filter((entry) => isAt(entry, address)));
+  const address = [...preferred, ...listening].find(
+    (entry) => !isAt(entry, '127.0.0.1') && !isAt(entry, '::1'),
+  );
+  return {
+    ...(address === undefined ? {} : { address: `https://${address}` }),
+    certificate: environment.certificate,
+    live,
+  };
+}
+
+function isAt(entry: string, address: string): boolean {
+  return entry.startsWith(`${address}:`) || entry.startsWith(`[${address}]:`);
+}
+
+async function makeOffer(
+  options: TransferOptions,
+  { name, uid, live }: { name: string; uid: string; live: boolean },
+  signal: AbortSignal,
+): Promise<TransferOffer> {
+  const { api } = options;
+  const view = await api.get<InstanceView>(pathOf(name), signal);
+  requireMark(view, uid);
+  refuseIncoming(view);
+  if (((await options.server(signal)).environment.addresses ?? []).length === 0) {
+    throw new HostlerError('Invalid', 'the daemon does not listen on the network: set core.https_address');
+  }
+  if (live) await checkLiveOffer(options, view, signal);
+  const body = { migration: true, live, instance_only: true, allow_inconsistent: !live };
+  const operation = await api.post<OperationView>(pathOf(name), body, signal);
+  const carried = Object.fromEntries(Object.entries(view.config).filter(([key]) => CARRIED.test(key)));
+  return { operation: `/1.0/operations/${operation.id}`, secrets: operation.metadata, carried };
+}
+
+async function checkLiveOffer(
+  options: TransferOptions,
+  view: InstanceView,
+  signal: AbortSignal,
+): Promise<void> {
+  const { name, config, devices, status } = view;
+  const refuse = (code: 'Conflict' | 'Invalid', message: string): never => {
+    throw new HostlerError(code, message);
+  };
+  const fact = await options.live(signal);
+  if (!fact.possible) refuse('Invalid', fact.message);
+  if (status !== 'Running') refuse('Conflict', `instance ${name} does not run`);
+  const disks = Object.entries(devices).filter(
+    ([device, { type }]) => type === 'disk' && device !== ROOT_DEVICE,
+  );
+  if (disks.length > 0) refuse('Invalid', `instance ${name} has volumes, which criu cannot restore`);
+  const pool = await options.api.get<PoolView>(poolPath(devices[ROOT_DEVICE]?.['pool'] ?? ''), signal);
+  if (!LIVE_STORAGE_DRIVERS.includes(pool.driver)) {
+    refuse(
+      'Invalid',
+      `a live move needs a root on ${LIVE_STORAGE_DRIVERS.join(' or ')}: pool ${pool.name} is ${pool.driver}`,
+    );
+  }
+  if (!isMadeForLive(config) || isStillPending(config[PENDING_KEY], 'raw.lxc', view.last_used_at)) {
+    refuse(
+      'Conflict',
+      `instance ${name} was started without the settings that a live move needs: restart it once`,
+    );
+  }
+}
+
+async function endOf(api: Api, operation: string, signal: AbortSignal): Promise<TransferEnd> {
+  for (;;) {
+    try {
+      await api.wait(operation, AWAIT_MS, signal);
+      return { kind: 'Succeeded' };
+    } catch (error) {
+      if (signal.aborted) throw error;
+      if (hasCode(error, 'Timeout')) continue;
+      if (hasCode(error, 'Unavailable')) {
+        if ((await api.find(operation, signal)) === undefined) return { kind: 'Unknown' };
+        throw error;
+      }
+      return { kind: 'Failed', message: error instanceof Error ? error.message : String(error) };
+    }
+  }
+}
+
+/** The daemon says so only after its hooks have run, a second or two after the operation. */
+async function untilStopped(
+  { api, clock }: TransferOptions,
+  name: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const deadlineMs = clock.monotonicMs() + STOPPED_MS;
+  while (clock.monotonicMs() < deadlineMs) {
+    const view = await api.find<InstanceView>(pathOf(name), signal);
+    if (view === undefined || view.status === 'Stopped') return;
+    await new Promise<void>((resolve) => void clock.schedule(LOOK_MS, resolve));
+  }
+  throw new HostlerError('Timeout', `instance ${name} has moved, but is not stopped here yet`);
+}
+
+async function cancel(api: Api, operation: string, signal: AbortSignal): Promise<void> {
+  try {
+    await api.change({ method: 'DELETE', path: operation }, signal);
+  } catch (error) {
+    // It has ended, or the daemon has forgotten it.
+    const hasEnded = error instanceof HostlerError && /Only running operations/.test(error.message);
+    if (!hasEnded && !hasCode(error, 'NotFound')) throw error;
+  }
+}
+
+async function accept(
+  context: InstanceContext,
+  { spec, migration }: { spec: InstanceSpec; migration: string },
+  signal: AbortSignal,
+): Promise<void> {
+  const { api, abilities } = context;
+  const path = pathOf(spec.name);
+  const found = await api.findTagged<InstanceView>(path, signal);
+  if (found === undefined)
+    throw new HostlerError('NotFound', `there is no instance ${spec.name} on the host`);
+  const { value: view, etag } = found;
+  requireMark(view, spec.mark.uid);
+  if (!(INCOMING_KEY in view.config) && MOVED_KEY in view.config) return;
+  requireIncoming(view, migration);
+  const isRunning = view.status === 'Running';
+  if (!isRunning && !(LAST_NOTE in view.config)) {
+    throw new HostlerError('Conflict', `no pass of instance ${spec.name} was completed`);
+  }
+  const live = abilities.live || isMadeForLive(view.config);
+  const pending = isRunning ? restamped(view.config[PENDING_KEY], view.last_used_at) : undefined;
+  const desired: Config = {
+    ...configOf(spec, { ...abilities, live }),
+    [MOVED_KEY]: 'true',
+    ...(pending === undefined ? {} : { [PENDING_KEY]: pending }),
+  };
+  // It is the same container as before: the templates for new copies are not for it.
+  const { [LAST_NOTE]: _, ...config } = withDaemonsOwn(desired, view.config);
+  const { architecture, profiles, ephemeral, description } = view;
+  const body = { architecture, profiles, ephemeral, description, config, devices: devicesOf(spec) };
+  await api.change({ method: 'PUT', path, body, etag }, signal);
+}
+
+async function drop(
+  context: InstanceContext,
+  { name, migration }: { name: string; migration: string },
+  signal: AbortSignal,
+): Promise<void> {
+  const { api } = context;
+  const path = pathOf(name);
+  await unfinishedOperations(context, name, signal);
+  const view = await api.find<InstanceView>(path, signal);
+  if (view === undefined) return;
+  requireIncoming(view, migration);
+  if (view.status !== 'Stopped')
+    throw new HostlerError('Conflict', `instance ${name} is ${view.status.toLowerCase()}`);
+  try {
+    await api.change({ method: 'DELETE', path }, signal);
+  } catch (error) {
+    if (!hasCode(error, 'NotFound')) throw error;
+  }
+}
+
+function requireIncoming({ name, config }: InstanceView, migration: string): void {
+  if (markOf(config) !== undefined && config[INCOMING_KEY] === migration) return;
+  throw new HostlerError('Conflict', `instance ${name} is no incoming copy of migration ${migration}`);
 }

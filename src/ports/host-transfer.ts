@@ -11,12 +11,11 @@ export interface InstanceTransfers {
   getTransferFacts(signal: AbortSignal): Promise<TransferFacts>;
 
   /**
-   * Source: lets one target read the instance once. To be taken up within OFFER_TIMEOUT_MS; a new one can be made after that, and
-   * after every pass. Not live: the instance goes on while it is read, so that only a pass after its stop is consistent. Live:
+   * Source: lets one target read the instance once, within OFFER_TIMEOUT_MS from now; ends all earlier offers of it. Not live: the instance goes on while it is read, so that only a pass after its stop is consistent. Live:
    * it is frozen while its memory is read, and stopped here when it runs there; when that fails it runs on.
-   * @throws NotFound; Forbidden when it is not this Container's; Conflict when it is an incoming copy itself, is being read
-   * already, does not run (live), or was started without what a live move needs (live); Invalid when its pool or its devices
-   * do not allow a live move
+   * @throws NotFound; Forbidden when it is not this Container's; Conflict when it is an incoming copy itself, does not run
+   * (live), or was started without what a live move needs (live); Invalid when the host, its pool or its devices do not allow a live move,
+   * or the daemon does not listen
    */
   offerTransfer(
     instance: { name: string; uid: string },
@@ -25,7 +24,7 @@ export interface InstanceTransfers {
   ): Promise<TransferOffer>;
 
   /**
-   * Source: waits for the end of an offer that the target has taken up.
+   * Source: waits for the end of an offer that the target has taken up; of a live one, until the instance is stopped here.
    * @returns how it ended; `Unknown` when the daemon has forgotten it: it ended long ago, or with the daemon's restart
    */
   awaitTransfer(operation: string, signal: AbortSignal): Promise<TransferEnd>;
@@ -62,8 +61,8 @@ export interface InstanceTransfers {
   dropTransfer(name: string, migration: string, signal: AbortSignal): Promise<void>;
 }
 
-/** How long an offer waits for its target. */
-export const OFFER_TIMEOUT_MS = 10_000;
+/** How long an offer waits for its target: the daemon's own limit. */
+export const OFFER_TIMEOUT_MS = 30_000;
 /** How long a pass may go without a byte. */
 export const PULL_STALL_MS = 120_000;
 
@@ -110,7 +109,7 @@ export interface PullRequest {
 }
 
 export interface TransferProgress {
-  /** On the wire, in this pass. */
+  /** On the wire, in this pass, both ways. */
   bytes: number;
   /** Over the last seconds. */
   bytesPerSecond: number;

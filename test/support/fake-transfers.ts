@@ -71,6 +71,9 @@ export function fakeTransfers(inside: Inside): InstanceTransfers {
         checkOffer(host, { name, uid, live });
         const operation = `/1.0/operations/${randomUUID()}`;
         const secret = randomUUID();
+        for (const earlier of host.offers.values()) {
+          if (earlier.name === name) endOffer(earlier, { kind: 'Failed', message: 'there is a newer offer' });
+        }
         host.offers.set(operation, { name, live, secret, state: 'waiting' });
         const carried = { 'volatile.eth0.hwaddr': `hwaddr of ${name}` };
         return { operation, secrets: { control: secret }, carried, totalBytes: rootBytes(copyOf(name)) };
@@ -156,9 +159,6 @@ function checkOffer(host: FakeHost, { name, uid, live }: { name: string; uid: st
   refuseIncoming(name, instance);
   const { address, live: fact } = host.transferFacts;
   if (address === undefined) throw new HostlerError('Invalid', 'the daemon does not listen on the network');
-  if ([...host.offers.values()].some((offer) => offer.name === name && offer.state === 'reading')) {
-    throw conflict(`instance ${name} is being read already`);
-  }
   if (!live) return;
   if (!fact.possible) throw new HostlerError('Invalid', fact.message);
   if (instance.status !== 'Running') throw conflict(`instance ${name} does not run`);

@@ -49,7 +49,10 @@ describe('cpuLimit', () => {
 
 describe('configOf', () => {
   it('keeps the daemon from starting anything by itself, and marks what is ours', () => {
-    const config = configOf({ ...spec, memoryBytes: 1024, config: { 'user.x': '1' } }, { autorestart: true });
+    const config = configOf(
+      { ...spec, memoryBytes: 1024, config: { 'user.x': '1' } },
+      { autorestart: true, live: true },
+    );
     expect(config).toMatchObject({
       'boot.autostart': 'false',
       'boot.autorestart': 'false',
@@ -60,14 +63,14 @@ describe('configOf', () => {
   });
 
   it('does not send a key that an older daemon refuses', () => {
-    expect(configOf(spec, { autorestart: false })).not.toHaveProperty(['boot.autorestart']);
+    expect(configOf(spec, { autorestart: false, live: true })).not.toHaveProperty(['boot.autorestart']);
   });
 
   it.each(['boot.autostart', 'boot.autorestart', 'user.hostler.uid', 'volatile.eth0.hwaddr', 'image.os'])(
     'refuses %s, which is not the user to set',
     (key) => {
       const bad = { ...spec, config: { [key]: 'true' } };
-      expect(() => configOf(bad, { autorestart: true })).toThrow(
+      expect(() => configOf(bad, { autorestart: true, live: true })).toThrow(
         expect.objectContaining({ code: 'Invalid' }),
       );
     },
@@ -75,7 +78,7 @@ describe('configOf', () => {
 
   it('refuses a limit that the resources set already', () => {
     const bad = { ...spec, milliCpu: 500, config: { 'limits.cpu': '4' } };
-    expect(() => configOf(bad, { autorestart: true })).toThrow('limits.cpu');
+    expect(() => configOf(bad, { autorestart: true, live: true })).toThrow('limits.cpu');
   });
 });
 
