@@ -12,6 +12,7 @@ import { type ClusterGuard, createClusterGuard } from './cluster-guard.ts';
 import type { ContainersContext } from './containers/context.ts';
 import { createFailures } from './containers/failures.ts';
 import { createLatestContainers } from './containers/latest.ts';
+import { createLetGoNotes } from './containers/let-go.ts';
 import { createLimiter } from './containers/limiter.ts';
 import { createContainerSync, knownKeys } from './containers/sync.ts';
 import { createGuardLink } from './guard/guard-link.ts';
@@ -19,6 +20,7 @@ import { createGuardedContainers } from './guard/guarded.ts';
 import { handOver } from './guard/hand-over.ts';
 import { createHostAvailability } from './host-availability.ts';
 import { createHostWatch } from './host-watch.ts';
+import { createMigrationInformers, createMigrationSync } from './migrations/sync.ts';
 import { createNodeLease } from './node/lease.ts';
 import { createNodeSync } from './node/node-sync.ts';
 import { createWitnesses } from './node/witnesses.ts';
@@ -101,30 +103,37 @@ export function createParts(options: AgentOptions, deps: AgentDeps): AgentParts 
     onHost: (fault) => availability.note(fault),
   });
   const hostState = (): string => `${hostWatch.connections()}/${readyPools(pools)}`;
-  const context = createContext(options, deps, { core, cluster, pools, failover, hostState });
+  const onHost = (fault?: unknown): void => availability.note(fault);
+  const base = createContext(options, deps, { core, cluster, pools, failover, hostState });
+  const { context, migrations } = createMoving(base, { wakeContainer: wake, onHost });
   const containers = createContainerSync(context, {
     informer: informers.containers,
     trigger: containerTrigger,
     resyncMs,
     hostAwaySinceMs: () => availability.awaySinceMs(),
-    onHost: (fault) => availability.note(fault),
+    onHost,
     hostWatch,
   });
+  const first = [...Object.values(informers), ...migrations.informers, link, witnesses, lease, cluster];
   const firstSync = whenSynced(informers, clock, () => {
     guarded.review();
     wakeGuarded();
     hostWatch.list();
   });
-  const followers = [
-    availability.probe,
-    ...hostWatch.runnables,
-    pools.controller,
-    node,
-    ...containers,
-    firstSync,
-  ];
-  const first = [...Object.values(informers), link, witnesses, lease, cluster];
+  const looks = [availability.probe, ...hostWatch.runnables, pools.controller, node];
+  const followers = [...looks, ...containers, ...migrations.controllers, firstSync];
   return { book, wake, runnables: [...first, ...followers], sentAgoMs: () => lease.sentAgoMs() };
+}
+
+/** What is left alone here, and the migrations that wait for that. */
+function createMoving(
+  base: Omit<ContainersContext, 'letGo'>,
+  more: { wakeContainer: (key: string) => void; onHost: (fault?: unknown) => void },
+) {
+  const letGo = createLetGoNotes((key) => migrations.wake(key));
+  const context: ContainersContext = { ...base, letGo };
+  const migrations = createMigrationSync({ ...context, ...more }, createMigrationInformers(context));
+  return { context, migrations };
 }
 
 /** What all that is done to containers goes by. */
@@ -144,7 +153,7 @@ function createContext(
     failover: ReturnType<typeof createFailoverParts>;
     hostState: () => string;
   },
-): ContainersContext {
+): Omit<ContainersContext, 'letGo'> {
   return {
     ...deps,
     ...options,

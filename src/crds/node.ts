@@ -174,6 +174,27 @@ const status = Type.Object(
         'x-kubernetes-list-map-keys': ['name'],
       }),
     ),
+    migration: Type.Optional(
+      Type.Object(
+        {
+          live: Type.Boolean({
+            description: 'Whether containers can move off and onto this host while they run.',
+          }),
+          reason: Type.String({ description: 'CamelCase, for programs: why not, or Capable.' }),
+          message: Type.String({ description: 'For people: what is missing, and how to come by it.' }),
+          address: Type.Optional(
+            Type.String({
+              description:
+                'Where the daemons of other hosts reach the one of this host, as https://10.0.0.7:8443. Absent: nowhere, so that nothing moves off it.',
+            }),
+          ),
+          certificate: Type.String({
+            description: "The daemon's own certificate (PEM); the other side accepts no other from it.",
+          }),
+        },
+        { description: 'What the agent has found out about moving containers off and onto this host.' },
+      ),
+    ),
     images: Type.Optional(
       Type.Array(
         Type.Object({

@@ -5,14 +5,18 @@ import type { ContainerFacts, Step } from '../../plan/lifecycle/container.ts';
 import { instanceSpecOf } from '../../plan/lifecycle/instance-spec.ts';
 import { recordStarted, recordStopping } from '../../plan/lifecycle/record.ts';
 import { hasCode, HostlerError } from '../../ports/errors.ts';
+import type { InstanceSpec } from '../../ports/host-driver.ts';
 import type { StorageLayout } from '../pools/container-storage.ts';
 import { type ContainersContext, recordEvent } from './context.ts';
 
 /** A step that changes something. */
-export type Action = Extract<Step, { do: 'create' | 'update' | 'start' | 'stop' | 'delete' | 'release' }>;
+export type Action = Extract<
+  Step,
+  { do: 'create' | 'update' | 'start' | 'stop' | 'delete' | 'accept' | 'drop' | 'release' }
+>;
 
 export function isAction(step: Step): step is Action {
-  return ['create', 'update', 'start', 'stop', 'delete', 'release'].includes(step.do);
+  return step.do in FAILED;
 }
 
 /** CamelCase, for the Event and the condition of a step that failed. */
@@ -22,6 +26,8 @@ const FAILED: Record<Action['do'], string> = {
   start: 'FailedStart',
   stop: 'FailedStop',
   delete: 'FailedDelete',
+  accept: 'FailedAccept',
+  drop: 'FailedDrop',
   release: 'FailedRelease',
 };
 
@@ -69,6 +75,10 @@ export async function carryOut(
       await removeInstance(context, facts, signal);
       recordEvent(context, container, ['Normal', 'Removed'], `Removed instance ${name} from the host`);
       return;
+    case 'accept':
+      return await accept(context, facts, step.migration, signal);
+    case 'drop':
+      return await context.host.dropTransfer(name, step.migration, signal);
     case 'release':
       return await release(context, container, signal);
   }
@@ -135,6 +145,35 @@ async function update(
   }
 }
 
+/** It was brought here by a migration, whole. What it had where it was is no end and no restart here. */
+async function accept(
+  context: ContainersContext,
+  { container, record }: ContainerFacts,
+  migration: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const spec = await specOf(context, container, signal);
+  await context.host.acceptTransfer(spec, migration, signal);
+  context.book.put(container, { ...record, restartRequired: [] });
+  recordEvent(
+    context,
+    container,
+    ['Normal', 'Accepted'],
+    `Took over instance ${spec.name} from another node`,
+  );
+}
+
+/** The whole instance, as it is to be on this host. */
+export async function specOf(
+  context: ContainersContext,
+  container: Container,
+  signal: AbortSignal,
+): Promise<InstanceSpec> {
+  const storage = await context.storage.layoutOf(container, signal);
+  const { imageFingerprint = '' } = container.status ?? {};
+  return instanceSpecOf(container, instanceDefaults(context, { imageFingerprint, storage }));
+}
+
 async function stop(
   context: ContainersContext,
   { container, record }: ContainerFacts,
@@ -146,6 +185,10 @@ async function stop(
   await context.book.save();
   await context.host.stopInstance(name, graceMs, signal);
   if (because === 'Deleted') return;
+  if (because === 'Migrating') {
+    recordEvent(context, container, ['Normal', 'Stopped'], `Stopped instance ${name} to move it`);
+    return;
+  }
   const asked =
     container.status?.stoppedFor === undefined ? 'as spec.power asks' : 'for the maintenance of its node';
   const why = because === 'Restarting' ? 'to restart it' : asked;

@@ -15,12 +15,13 @@ import {
 } from '../../plan/lifecycle/record.ts';
 import { sleep } from '../../ports/clock.ts';
 import { hasCode, messageOf } from '../../ports/errors.ts';
-import type { Instance } from '../../ports/host-driver.ts';
 import type { ReconcileResult } from '../../reconcile/controller.ts';
 import { type Action, carryOut, failureReason, isAction } from './actions.ts';
 import type { Addresses } from './addresses.ts';
 import type { HostWatch } from '../host-watch.ts';
 import { type ContainersContext, recordEvent } from './context.ts';
+import { letGoOf } from './let-go.ts';
+import { seenOf } from './seen.ts';
 import type { StatusWriter } from './status-writer.ts';
 
 /**
@@ -63,6 +64,7 @@ export function assignedReconciler(deps: AssignedDeps) {
       const current = source === 'api' ? (deps.latest.get(key) ?? container) : container;
       const facts = await observe(deps, current, source, signal);
       const step = await permitted(deps, facts, planContainer(facts), signal);
+      noteLetGo(deps, facts, step);
       if (step.do === 'ignore') {
         deps.logger.debug({ key, reason: step.reason }, 'container is left alone');
         return {};
@@ -81,6 +83,15 @@ export function assignedReconciler(deps: AssignedDeps) {
     }
     return { requeueAfterMs: LOOK_AGAIN_MS };
   };
+}
+
+/** What a migration waits for: that nothing of the container is under way here any more. */
+function noteLetGo({ letGo }: AssignedDeps, facts: ContainerFacts, step: Step): void {
+  const { container, seen, highestEpoch } = facts;
+  const isLeft = step.do === 'ignore' || (step.do === 'wait' && step.reason === 'Migrating');
+  const note = isLeft ? letGoOf(container, seen, highestEpoch) : undefined;
+  if (note === undefined) letGo.forget(keyOf(container));
+  else letGo.note(keyOf(container), note);
 }
 
 async function observe(
@@ -188,20 +199,6 @@ async function lookAtEnd({ host, logger }: AssignedDeps, seen: Seen, signal: Abo
     logger.debug({ instance: seen.name, error: messageOf(error) }, 'cannot learn how the instance ended');
     return seen;
   }
-}
-
-function seenOf(instance: Instance): Seen {
-  const { name, mark, status, imageFingerprint, lastStartedAt, isRootShared } = instance;
-  const lastStartedAtMs = Date.parse(lastStartedAt ?? '');
-  return {
-    name,
-    status,
-    ...(mark === undefined ? {} : { mark }),
-    ...(isRootShared === undefined ? {} : { isRootShared }),
-    ...(imageFingerprint === undefined ? {} : { imageFingerprint }),
-    ...(lastStartedAt === undefined ? {} : { lastStartedAt }),
-    ...(Number.isNaN(lastStartedAtMs) ? {} : { lastStartedAtMs }),
-  };
 }
 
 function isEndNoted(before: ContainerRecord, record: ContainerRecord): boolean {

@@ -12,6 +12,7 @@ import type { ClusterGuard } from '../cluster-guard.ts';
 import type { Book } from '../state/book.ts';
 import type { Failures } from './failures.ts';
 import type { LatestContainers } from './latest.ts';
+import type { LetGoNotes } from './let-go.ts';
 import type { Limiter } from './limiter.ts';
 
 /** What everything that handles containers on this host works with. */
@@ -29,6 +30,7 @@ export interface ContainersContext {
   book: Book;
   cluster: Pick<ClusterGuard, 'isTrusted' | 'readFresh'>;
   latest: LatestContainers;
+  letGo: LetGoNotes;
   failures: Failures;
   /** What a daemon is asked to do at once; stops and updates are not limited. */
   limits: Readonly<Record<'looks' | 'creates' | 'starts', Limiter>>;

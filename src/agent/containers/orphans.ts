@@ -6,6 +6,8 @@ import { parseContainerKey } from './keys.ts';
 import type { Instance } from '../../ports/host-driver.ts';
 import type { ReconcileResult } from '../../reconcile/controller.ts';
 import type { ContainersContext } from './context.ts';
+import { letGoOf } from './let-go.ts';
+import { seenOf } from './seen.ts';
 
 /**
  * Deals with an instance that carries our mark while its Container is not, or not this very one, among those assigned to
@@ -33,8 +35,20 @@ export function orphanReconciler(context: ContainersContext) {
     const isSame = container?.metadata.uid === mark.uid;
     const freshEpoch = isSame ? (container.status?.epoch ?? 0) : 0;
     const highestEpoch = book.raiseEpoch(mark.uid, Math.max(mark.epoch, freshEpoch));
-    const decision = planOrphan({ mark, nodeName, highestEpoch, container, cluster: verdict });
+    const incoming = instance.incoming === undefined ? {} : { incoming: instance.incoming };
+    const decision = planOrphan({
+      mark,
+      ...incoming,
+      nodeName,
+      highestEpoch,
+      container,
+      cluster: verdict,
+    });
     if (decision.do === 'keep') {
+      if (decision.reason === 'Migrating' && container !== undefined) {
+        const note = letGoOf(container, seenOf(instance), highestEpoch);
+        if (note !== undefined) context.letGo.note(key, note);
+      }
       logger.debug({ container: key, reason: decision.reason }, 'instance is kept');
       return { requeueAfterMs: decision.reason === 'Assigned' ? CACHE_LAG_MS : LOOK_AGAIN_MS };
     }
@@ -61,6 +75,11 @@ async function remove(
   const graceMs = isKnown ? stopGraceMs(known.container) : DEFAULT_GRACE_MS;
   if (isKnown) forget(context, key);
   await book.save();
+  if (instance.incoming !== undefined) {
+    if (instance.status === 'Running') await host.stopInstance(instance.name, 0, signal);
+    await host.dropTransfer(instance.name, instance.incoming, signal);
+    return;
+  }
   if (instance.status !== 'Stopped') await host.stopInstance(instance.name, graceMs, signal);
   // Its files are another host's by now, or were dealt with where it was deleted.
   if (instance.isRootShared === true) await storage.forget(instance.name, uid, signal);

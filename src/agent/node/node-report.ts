@@ -2,13 +2,19 @@ import { type Condition, type ConditionUpdate, setCondition } from '../../crds/c
 import type { Node, NodePool, NodeStatus } from '../../crds/node.ts';
 import { bytesOf, formatBytes, milliCpu } from '../../crds/quantity.ts';
 import type { HostFacts, HostImage, HostPool } from '../../ports/host-driver.ts';
+import type { TransferFacts } from '../../ports/host-transfer.ts';
 import { poolUsage } from '../pools/usage.ts';
 
 /** What the agent knows of its host at one moment. */
 export interface HostReport {
   agentVersion: string;
   /** Absent: the daemon does not answer; what the status says of the host then stays. */
-  host?: { facts: HostFacts; pools: readonly HostPool[]; images: readonly HostImage[] };
+  host?: {
+    facts: HostFacts;
+    pools: readonly HostPool[];
+    images: readonly HostImage[];
+    transfers: TransferFacts;
+  };
   /** Why the daemon does not answer. */
   fault?: string;
   /** By name; see PoolSync.results. Absent: not known yet. */
@@ -43,7 +49,7 @@ export function nodeStatus(node: Node, report: HostReport): NodeStatus {
 
 function hostPart(
   node: Node,
-  { facts, images }: NonNullable<HostReport['host']>,
+  { facts, images, transfers }: NonNullable<HostReport['host']>,
   agentVersion: string,
 ): Partial<NodeStatus> {
   const { reserved } = node.spec;
@@ -64,7 +70,18 @@ function hostPart(
       architecture: facts.architecture,
       agentVersion,
     },
+    migration: migrationPart(transfers),
     images: images.map(({ reference, fingerprint }) => ({ reference, fingerprint })).sort(byReference),
+  };
+}
+
+function migrationPart({ live, address, certificate }: TransferFacts): NonNullable<NodeStatus['migration']> {
+  return {
+    live: live.possible,
+    reason: live.possible ? 'Capable' : live.reason,
+    message: live.message,
+    ...(address === undefined ? {} : { address }),
+    certificate,
   };
 }
 

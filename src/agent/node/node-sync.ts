@@ -128,13 +128,14 @@ async function lookAtHost(deps: NodeSyncDeps, signal: AbortSignal): Promise<Host
       : { distrust: { reason: verdict.reason, message: verdict.message } }),
   };
   try {
-    const [facts, hostPools, images] = await Promise.all([
+    const [facts, hostPools, images, transfers] = await Promise.all([
       host.describeHost(signal),
       host.listPools(signal),
       host.listImages(signal),
+      host.getTransferFacts(signal),
     ]);
     deps.onHost();
-    return { ...common, host: { facts, pools: hostPools, images } };
+    return { ...common, host: { facts, pools: hostPools, images, transfers } };
   } catch (error) {
     if (signal.aborted) throw error;
     deps.onHost(error);

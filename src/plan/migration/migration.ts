@@ -55,9 +55,8 @@ function whyEnd(
   facts: ClaimedFacts,
 ): { phase: 'Failed' | 'Cancelled'; reason: string; message: string } | undefined {
   const { migration, container, claim, source, target } = facts;
-  if (claim.stage !== 'Copying' && claim.stage !== 'Held') {
-    return isLate(facts) ? { phase: 'Failed', ...LATE } : undefined;
-  }
+  if (claim.stage === 'Live') return whyEndLive(facts);
+  if (claim.stage === 'Switched') return undefined;
   if (migration.metadata.deletionTimestamp !== undefined) return { phase: 'Cancelled', ...CANCELLED };
   if (container.metadata.deletionTimestamp !== undefined) return { phase: 'Failed', ...GONE };
   if (isLate(facts)) return { phase: 'Failed', ...LATE };
@@ -68,5 +67,20 @@ function whyEnd(
   return { phase: 'Failed', reason: 'SourceLost', message: `Node ${claim.source} is not ready any more` };
 }
 
+/** The pass itself is never cut short: what comes of it is told. */
+function whyEndLive(facts: ClaimedFacts): ReturnType<typeof whyEnd> {
+  const { migration, claim, source, now, pauseStartedMs = now.ms } = facts;
+  if (isLate(facts)) return { phase: 'Failed', ...LATE };
+  const { pass, sourceReport } = migration.status ?? {};
+  if (sourceReport?.offered === pass) return undefined;
+  if (!source.isReady) {
+    return { phase: 'Failed', reason: 'SourceLost', message: `Node ${claim.source} is not ready any more` };
+  }
+  const isStuck = now.ms - pauseStartedMs > OFFER_LIMIT_MS;
+  return isStuck ? { phase: 'Failed', reason: 'NotOffered', message: NOT_OFFERED } : undefined;
+}
+
+const OFFER_LIMIT_MS = 60_000;
+const NOT_OFFERED = 'The source did not offer the live pass';
 const CANCELLED = { reason: 'Cancelled', message: 'It was deleted' };
 const GONE = { reason: 'ContainerDeleted', message: 'The container is being deleted, or is gone' };

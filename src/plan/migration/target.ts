@@ -29,9 +29,8 @@ const SOON_MS = 100;
 
 /** Decides the one next step of the target's agent. Pure; may be asked again at any time. */
 export function planTarget(facts: TargetFacts): TargetStep {
-  const { migration, seen } = facts;
-  const { status = {} } = migration;
-  if (isOver(status)) return seen === 'absent' || seen === 'unknown' ? { do: 'nothing' } : { do: 'examine' };
+  const { status = {} } = facts.migration;
+  if (isOver(status)) return planOver(facts);
   switch (status.phase) {
     case 'Preparing':
       return status.targetReport?.prepared === true ? { do: 'nothing' } : planPrepared(facts);
@@ -44,6 +43,12 @@ export function planTarget(facts: TargetFacts): TargetStep {
     default:
       return { do: 'nothing' };
   }
+}
+
+function planOver(facts: TargetFacts): TargetStep {
+  const { seen, container, migration } = facts;
+  if (claimOf(migration, container)?.stage === 'Live') return planLive(facts);
+  return seen === 'absent' || seen === 'unknown' ? { do: 'nothing' } : { do: 'examine' };
 }
 
 /** Copies of earlier migrations go first; what is not Hostler's, never. */
@@ -66,19 +71,28 @@ function planPull({ migration, triedPass }: TargetFacts): TargetStep {
 
 /**
  * Whatever an earlier attempt has come to shows on the host: it runs, or a copy is there that no pass can start any more once
- * it is dropped. A pass is tried once.
+ * it is dropped. A pass is tried once, and none is begun when the migration is over.
  */
 function planLive(facts: TargetFacts): TargetStep {
-  const { migration, container, nodeName, seen, triedPass } = facts;
-  const { pass = 0, epoch, sourceReport, targetReport } = migration.status ?? {};
-  if (epoch === undefined || container?.status?.epoch !== epoch) return { do: 'wait', afterMs: SOON_MS };
-  if (claimOf(migration, container)?.stage !== 'Live' || container.status.nodeName !== nodeName) {
+  const { migration, container, nodeName, seen } = facts;
+  const { status = {} } = migration;
+  const epoch = container?.status?.epoch;
+  if (claimOf(migration, container)?.stage !== 'Live' || container?.status?.nodeName !== nodeName) {
     return { do: 'nothing' };
   }
-  if (targetReport?.runningEpoch === epoch || targetReport?.clearedEpoch === epoch) return { do: 'nothing' };
+  const { runningEpoch, clearedEpoch } = status.targetReport ?? {};
+  if (epoch === undefined || runningEpoch === epoch || clearedEpoch === epoch) return { do: 'nothing' };
   if (seen === 'unknown') return { do: 'wait', afterMs: SOON_MS };
+  const pass = status.pass ?? 0;
   const isOurs = seen !== 'absent' && seen.incoming === migration.metadata.uid;
   if (isOurs && seen.status === 'Running') return { do: 'report', report: { pass, runningEpoch: epoch } };
-  if (sourceReport?.failedPass === pass || triedPass === pass) return { do: 'clear', pass, epoch };
-  return sourceReport?.offered === pass ? { do: 'pull', pass, live: true } : { do: 'nothing' };
+  return planLivePass(facts, pass, epoch);
+}
+
+function planLivePass({ migration, triedPass }: TargetFacts, pass: number, epoch: number): TargetStep {
+  const { status = {} } = migration;
+  const isFailed = status.sourceReport?.failedPass === pass || triedPass === pass;
+  if (isOver(status) || isFailed) return { do: 'clear', pass, epoch };
+  const isOffered = status.sourceReport?.offered === pass;
+  return isOffered && status.epoch === epoch ? { do: 'pull', pass, live: true } : { do: 'nothing' };
 }

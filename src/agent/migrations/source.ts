@@ -1,0 +1,168 @@
+import type { Migration, SourceReport } from '../../crds/migration.ts';
+import { keyOf } from '../../crds/object.ts';
+import { type Container, containerKind } from '../../crds/container.ts';
+import { planSource, type SourceStep } from '../../plan/migration/source.ts';
+import { sleep } from '../../ports/clock.ts';
+import { withDeadline } from '../../ports/deadline.ts';
+import { errorCode, hasCode, messageOf } from '../../ports/errors.ts';
+import type { Reconcile, ReconcileResult } from '../../reconcile/controller.ts';
+import type { Cache } from '../../reconcile/informer.ts';
+import { parseContainerKey } from '../containers/keys.ts';
+import { containerKeyOf, isSettled, look, type MigrationsContext, writeReport } from './context.ts';
+import { readOffer, writeOffer } from './secret.ts';
+
+/** A daemon that restarts, or that reads for an offer from before, is not worth a failed pass. */
+const OFFER_TRIES_MS = [200, 500, 1_000, 2_000, 4_000, 8_000] as const;
+/** The end of a pass at its source comes with that at its target. */
+const END_TIMEOUT_MS = 5_000;
+const UNTRUSTED_MS = 1_000;
+
+type Offer = Extract<SourceStep, { do: 'offer' }>;
+
+/** The work of the agent whose node a container moves away from: plan/migration/source.ts, carried out. */
+export function sourceReconciler(
+  context: MigrationsContext,
+  cache: Pick<Cache<Migration>, 'get'>,
+): Reconcile {
+  /** Operations at the daemon by migration uid, to be ended before the next one. */
+  const operations = new Map<string, string>();
+  /** uids of containers by migration uid: a Container of the same name that comes later is another one. */
+  const uids = new Map<string, string>();
+
+  return async (key, signal) => {
+    const migration = cache.get(key);
+    if (migration === undefined) return {};
+    if (!context.cluster.isTrusted()) return { requeueAfterMs: UNTRUSTED_MS };
+    if (isSettled(migration)) return await end(context, operations, migration, signal);
+    const uid = await uidOf(context, uids, migration, signal);
+    const containerKey = containerKeyOf(migration);
+    const seen = await look(context, migration, signal);
+    const step = planSource({ migration, uid, seen, letGo: context.letGo.get(containerKey) });
+    switch (step.do) {
+      case 'nothing':
+        return {};
+      case 'wait':
+        context.wakeContainer(containerKey);
+        return { requeueAfterMs: step.afterMs };
+      case 'report':
+        await writeReport(context, migration, { sourceReport: step.report }, signal);
+        return {};
+      case 'offer':
+        return await offer({ context, operations, uid }, migration, step, signal);
+      case 'stepBack':
+        context.book.raiseEpoch(uid, step.epoch);
+        await context.book.save();
+        context.wakeContainer(containerKey);
+        return { requeueAfterMs: SOON_MS };
+      case 'examine':
+        context.wakeContainer(containerKey);
+        return { requeueAfterMs: EXAMINE_MS };
+      default:
+        return await end(context, operations, migration, signal);
+    }
+  };
+}
+
+const SOON_MS = 50;
+const EXAMINE_MS = 250;
+
+/** The Container that was claimed; it may be placed elsewhere by now. */
+async function uidOf(
+  { store }: MigrationsContext,
+  uids: Map<string, string>,
+  migration: Migration,
+  signal: AbortSignal,
+): Promise<string> {
+  const { uid: migrationUid = '', namespace = '' } = migration.metadata;
+  const known = uids.get(migrationUid);
+  if (known !== undefined) return known;
+  const key = { namespace, name: migration.spec.container };
+  const container = await store.get<Container>(containerKind, key, signal);
+  const uid = container?.metadata.uid ?? '';
+  if (container?.status?.migration?.uid === migrationUid) uids.set(migrationUid, uid);
+  return uid;
+}
+
+async function offer(
+  { context, operations, uid }: { context: MigrationsContext; operations: Map<string, string>; uid: string },
+  migration: Migration,
+  { pass, live, report }: Offer,
+  signal: AbortSignal,
+): Promise<ReconcileResult> {
+  const { store, host, logger } = context;
+  const name = parseContainerKey(containerKeyOf(migration))?.instance ?? '';
+  let next: Partial<SourceReport>;
+  try {
+    await endLast(context, operations, migration, signal);
+    const made = await patiently(context, signal, () => host.offerTransfer({ name, uid }, { live }, signal));
+    operations.set(migration.metadata.uid ?? '', made.operation);
+    await writeOffer(store, migration, { pass, offer: made }, signal);
+    next = { ...report, offered: pass };
+  } catch (error) {
+    if (signal.aborted) throw error;
+    logger.warn(
+      { migration: keyOf(migration), pass, error: messageOf(error) },
+      'a pass could not be offered',
+    );
+    next = { ...report, failedPass: pass, fault: { reason: 'OfferFailed', message: messageOf(error) } };
+  }
+  await writeReport(context, migration, { sourceReport: next }, signal);
+  return {};
+}
+
+/** The daemon reads an instance for one target at a time. After a restart of the agent the Secret knows the operation. */
+async function endLast(
+  { host, store, clock }: MigrationsContext,
+  operations: Map<string, string>,
+  migration: Migration,
+  signal: AbortSignal,
+): Promise<void> {
+  const { uid = '' } = migration.metadata;
+  const operation = operations.get(uid) ?? (await readOffer(store, migration, signal))?.offer.operation;
+  if (operation === undefined) return;
+  const limits = { clock, timeoutMs: END_TIMEOUT_MS, what: 'The end of the pass before' };
+  try {
+    await withDeadline(limits, signal, (inner) => host.awaitTransfer(operation, inner));
+  } catch (error) {
+    if (signal.aborted) throw error;
+    await host.cancelTransfer(operation, signal);
+  }
+  operations.delete(uid);
+}
+
+async function patiently<T>(
+  { clock }: MigrationsContext,
+  signal: AbortSignal,
+  run: () => Promise<T>,
+): Promise<T> {
+  for (const waitMs of OFFER_TRIES_MS) {
+    try {
+      return await run();
+    } catch (error) {
+      if (signal.aborted || !hasCode(error, 'Conflict', 'Unavailable', 'Timeout', 'Internal')) throw error;
+      await sleep(clock, waitMs, signal);
+    }
+  }
+  return await run();
+}
+
+async function end(
+  context: MigrationsContext,
+  operations: Map<string, string>,
+  migration: Migration,
+  signal: AbortSignal,
+): Promise<ReconcileResult> {
+  const { uid = '' } = migration.metadata;
+  const operation = operations.get(uid);
+  if (operation !== undefined) {
+    try {
+      await context.host.cancelTransfer(operation, signal);
+    } catch (error) {
+      // It ends by itself when nobody takes it up.
+      context.logger.debug({ operation, code: errorCode(error) }, 'an offer could not be withdrawn');
+    }
+    operations.delete(uid);
+  }
+  context.wakeContainer(containerKeyOf(migration));
+  return {};
+}
