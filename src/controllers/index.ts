@@ -2,12 +2,16 @@ import { createSchedulingFacts } from '../plan/scheduling/facts.ts';
 import type { Runnable } from '../reconcile/runnable.ts';
 import { createContainerController } from './container/controller.ts';
 import type { ControllerDeps, LeaderDeps } from './deps.ts';
+import { createDisruptionBudgetController } from './disruptionbudget/controller.ts';
+import { createDrainController } from './drain/controller.ts';
 import { createFailoverController } from './failover/controller.ts';
 import { createMembersController } from './failover/members.ts';
 import { leadingStore } from './leading-store.ts';
 import { createLeaseView } from './lease-view.ts';
 import { createNodeController } from './node/controller.ts';
 import { createPlacementController } from './placement/controller.ts';
+import { createRebalanceController } from './rebalance/controller.ts';
+import { createRelocations } from './relocations.ts';
 import { createStoragePoolController } from './storagepool/controller.ts';
 
 /**
@@ -22,6 +26,7 @@ export function createControllers(deps: LeaderDeps, isLeading: () => boolean): R
     leases.isFresh(node) ? undefined : 'not renewing its lease',
   );
   const leading: ControllerDeps = { ...deps, store, leases, facts };
+  const relocations = createRelocations(leading);
   return [
     leases,
     createPlacementController(leading),
@@ -30,5 +35,8 @@ export function createControllers(deps: LeaderDeps, isLeading: () => boolean): R
     createStoragePoolController(leading),
     createFailoverController(leading),
     createMembersController(leading),
+    createDrainController(leading, relocations),
+    createRebalanceController(leading, relocations),
+    createDisruptionBudgetController(leading, relocations),
   ];
 }

@@ -34,7 +34,15 @@ export interface ControllerTrial {
  * Nodes that have an agent (a condition Ready) but no Lease among `objects` hold one that is renewed all the time, by no
  * write that counts.
  */
-export async function startControllers(...objects: KubeObject[]): Promise<ControllerTrial> {
+export function startControllers(...objects: KubeObject[]): Promise<ControllerTrial> {
+  return startTrial(createControllers, objects);
+}
+
+/** Some controllers alone. */
+export async function startTrial(
+  make: typeof createControllers,
+  objects: readonly KubeObject[],
+): Promise<ControllerTrial> {
   const clock = createFakeClock();
   const store = createFakeObjectStore(clock);
   store.seed(...objects);
@@ -73,7 +81,7 @@ export async function startControllers(...objects: KubeObject[]): Promise<Contro
       logger: silentLogger,
       metrics: noMetrics,
     };
-    const controllers = createControllers(deps, () => trial.isLeading);
+    const controllers = make(deps, () => trial.isLeading);
     working = controllers.map((controller) => controller.start(term.signal));
   };
   const depose = async (): Promise<void> => {

@@ -14,7 +14,7 @@ import { BY_NODE } from '../informers.ts';
 import { lossStatus } from '../loss-status.ts';
 import { placedStatus } from '../placement-status.ts';
 import { timeStamp } from '../time-stamp.ts';
-import { inParallel } from './in-parallel.ts';
+import { inParallel } from '../in-parallel.ts';
 
 /** The leader's writes about the containers of one node. */
 export interface Moves {

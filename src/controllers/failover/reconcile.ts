@@ -8,7 +8,7 @@ import { operatorOf, type Standing } from '../../plan/failover/standing.ts';
 import { messageOf } from '../../ports/errors.ts';
 import type { Reconcile, ReconcileResult } from '../../reconcile/controller.ts';
 import type { ControllerDeps } from '../deps.ts';
-import { inParallel } from './in-parallel.ts';
+import { inParallel } from '../in-parallel.ts';
 import { createMoves, type Moves } from './moves.ts';
 import { restore } from './restore.ts';
 

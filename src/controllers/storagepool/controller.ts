@@ -7,7 +7,7 @@ import { isSameJson } from '../../reconcile/same-json.ts';
 import { informerSource } from '../../reconcile/source.ts';
 import type { ControllerDeps } from '../deps.ts';
 import { untilGone } from '../until-gone.ts';
-import { quietSource } from './quiet-source.ts';
+import { quietSource } from '../quiet-source.ts';
 import { storagePoolReconciler } from './reconcile.ts';
 
 /** How late the number of containers in a pool's status may be. */

@@ -46,6 +46,8 @@ interface Candidate extends Relocation {
   source: string;
   /** How full the fuller of the two would be. */
   peak: number;
+  /** How full the target would be. */
+  there: number;
 }
 
 /** A move that relieves the source by less than this part of the threshold is not worth it. */
@@ -122,13 +124,14 @@ function candidatesOf(
     const weight = weightOf(container);
     const left = loads.after(source.name, weight, -1);
     return targets.map(({ name }) => {
-      const peak = Math.max(left, loads.after(name, weight, 1));
-      return { container, target: name, source: source.name, weight, peak };
+      const there = loads.after(name, weight, 1);
+      const peak = Math.max(left, there);
+      return { container, target: name, source: source.name, weight, peak, there };
     });
   });
   return candidates
     .filter(({ peak }) => load - peak >= threshold * WORTH)
-    .sort((a, b) => a.peak - b.peak || byName(a, b));
+    .sort((a, b) => a.peak - b.peak || a.there - b.there || byName(a, b));
 }
 
 function isGood(container: Container, target: string, facts: RebalanceFacts): boolean {

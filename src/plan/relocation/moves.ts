@@ -38,8 +38,10 @@ export function activeMoves(
   const moves = new Map<string, ActiveMove>();
   for (const { key, source, target } of assumed) moves.set(key, { source, target });
   const nodes = new Map<string, string>();
+  const epochs = new Map<string, number>();
   for (const container of containers) {
-    const { nodeName, migration } = container.status ?? {};
+    const { nodeName, migration, epoch = 0 } = container.status ?? {};
+    epochs.set(keyOf(container), epoch);
     if (nodeName !== undefined) nodes.set(keyOf(container), nodeName);
     if (migration === undefined) continue;
     moves.set(keyOf(container), { source: migration.source, target: migration.target });
@@ -47,7 +49,9 @@ export function activeMoves(
   for (const migration of migrations) {
     const key = containerKeyOf(migration);
     const source = migration.status?.source ?? nodes.get(key);
-    if (isFinished(migration) || moves.has(key) || source === undefined) continue;
+    // What was read of the container may be older than the end of its migration.
+    const isBehind = (epochs.get(key) ?? Number.POSITIVE_INFINITY) < (migration.status?.epoch ?? 0);
+    if ((isFinished(migration) && !isBehind) || moves.has(key) || source === undefined) continue;
     moves.set(key, { source, target: migration.status?.target ?? migration.spec.targetNode });
   }
   return moves;

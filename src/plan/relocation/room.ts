@@ -38,16 +38,18 @@ export function createRoom(
   moves: ActiveMoves,
   { lasting, mayEnter }: { lasting: Admission; mayEnter: (node: string) => boolean },
 ): Room {
-  const facts = createSchedulingFacts(observed, lasting);
+  const containers = [...observed.containers].map((one) => settled(one, one.status?.nodeName));
+  const facts = createSchedulingFacts({ ...observed, containers }, lasting);
   const ghost = (container: Container, target: string): void =>
     facts.setContainer({
-      ...container,
+      ...settled(container, target),
       metadata: { ...container.metadata, name: `${container.metadata.name}${GHOST}` },
-      status: { ...container.status, nodeName: target },
     });
-  for (const container of observed.containers) {
-    const target = moves.get(keyOf(container))?.target;
-    if (target !== undefined && target !== container.status?.nodeName) ghost(container, target);
+  for (const container of containers) {
+    const { nodeName } = container.status ?? {};
+    const { source, target } = moves.get(keyOf(container)) ?? {};
+    const other = nodeName === target ? source : target;
+    if (other !== undefined) ghost(container, other);
   }
   const ask = (container: Container, pin: string | undefined, heedsLimits: boolean) =>
     planPlacement(container, facts, (node) => {
@@ -65,9 +67,15 @@ export function createRoom(
         const later = ask(container, pin, false);
         return { fits: false, isPassing: later.fits, message: later.fits ? now.message : later.message };
       } finally {
-        facts.setContainer(container);
+        facts.setContainer(settled(container, container.status?.nodeName));
       }
     },
     take: ghost,
   };
+}
+
+/** As if nothing moved it: what it takes on its other node is counted here, by the ghost. */
+function settled(container: Container, node: string | undefined): Container {
+  const { migration: _migration, nodeName: _nodeName, ...status } = container.status ?? {};
+  return { ...container, status: node === undefined ? status : { ...status, nodeName: node } };
 }

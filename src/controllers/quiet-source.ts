@@ -1,5 +1,5 @@
-import type { Clock, Timer } from '../../ports/clock.ts';
-import type { Source } from '../../reconcile/source.ts';
+import type { Clock, Timer } from '../ports/clock.ts';
+import type { Source } from '../reconcile/source.ts';
 
 /** `source`, whose keys are held back for `delayMs` each, so that sixty changes in a row become one pass. */
 export function quietSource(source: Source, clock: Clock, delayMs: number): Source {
