@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
-import { parse } from 'yaml';
+import { delimiter, dirname, resolve } from 'node:path';
+import { parse, stringify } from 'yaml';
 import { HostlerError } from '../ports/errors.ts';
 import type { TlsSettings } from './connection.ts';
 
@@ -16,7 +16,7 @@ interface NamedEntry {
   name: string;
   cluster?: Record<string, unknown>;
   user?: Record<string, unknown>;
-  context?: { cluster?: string; user?: string };
+  context?: { cluster?: string; user?: string; namespace?: string };
 }
 
 interface KubeConfigFile {
@@ -29,17 +29,72 @@ interface KubeConfigFile {
 /**
  * Reads certificates and tokens by itself; only for users with plugins (`exec`, `auth-provider`) it loads
  * @kubernetes/client-node, whose import costs 85 MB of memory that an agent should not pay for.
+ * @param path of a kubeconfig, or of several, as `KUBECONFIG` lists them: of two entries of a name the first counts
+ * @param context in place of the file's current one
  * @throws Invalid when the file is missing, malformed, or names what it does not hold
  */
-export async function readKubeConfig(path: string): Promise<ApiAccess> {
-  try {
-    const file = parse(await readFile(path, 'utf8')) as KubeConfigFile;
+export async function readKubeConfig(path: string, context?: string): Promise<ApiAccess> {
+  return await using(path, async () => {
+    const file = await load(path, context);
     const { cluster, user } = currentOf(file);
     const needsPlugin = user['exec'] !== undefined || user['auth-provider'] !== undefined;
-    return needsPlugin ? await readWithPlugins(path) : await readPlain(dirname(path), cluster, user);
+    return needsPlugin ? await readWithPlugins(file) : await readPlain(cluster, user);
+  });
+}
+
+/** The namespace that the context names; undefined: none. @throws Invalid likewise */
+export async function readNamespace(path: string, context?: string): Promise<string | undefined> {
+  return await using(path, async () => {
+    const file = await load(path, context);
+    return named(file.contexts, file['current-context'], 'context').context?.namespace;
+  });
+}
+
+async function using<T>(path: string, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
   } catch (error) {
     throw new HostlerError('Invalid', `Cannot use the kubeconfig ${path}`, { cause: error });
   }
+}
+
+/** All of the files as one, as if it lay in the root folder. */
+async function load(path: string, context: string | undefined): Promise<KubeConfigFile> {
+  const paths = path.split(delimiter).filter((one) => one !== '');
+  const files: KubeConfigFile[] = [];
+  for (const one of paths) {
+    const text = await readFile(one, 'utf8').catch((error: NodeJS.ErrnoException) => {
+      // As kubectl does: in a list, what is not there is left out.
+      if (error.code === 'ENOENT' && paths.length > 1) return undefined;
+      throw error;
+    });
+    if (text !== undefined) files.push(withPaths((parse(text) ?? {}) as KubeConfigFile, dirname(one)));
+  }
+  const current = context ?? files.map((file) => file['current-context']).find((one) => one);
+  return {
+    ...(current === undefined ? {} : { 'current-context': current }),
+    clusters: files.flatMap(({ clusters }) => clusters ?? []),
+    users: files.flatMap(({ users }) => users ?? []),
+    contexts: files.flatMap(({ contexts }) => contexts ?? []),
+  };
+}
+
+const PATHS = ['certificate-authority', 'client-certificate', 'client-key', 'tokenFile'];
+
+/** What it names lies beside it. */
+function withPaths(file: KubeConfigFile, folder: string): KubeConfigFile {
+  const absolute = (entry: Record<string, unknown> | undefined): Record<string, unknown> =>
+    Object.fromEntries(
+      Object.entries(entry ?? {}).map(([name, value]) => [
+        name,
+        PATHS.includes(name) && typeof value === 'string' ? resolve(folder, value) : value,
+      ]),
+    );
+  return {
+    ...file,
+    clusters: (file.clusters ?? []).map((one) => ({ ...one, cluster: absolute(one.cluster) })),
+    users: (file.users ?? []).map((one) => ({ ...one, user: absolute(one.user) })),
+  };
 }
 
 function currentOf(file: KubeConfigFile): {
@@ -59,7 +114,6 @@ function named(entries: NamedEntry[] | undefined, name: string | undefined, what
 }
 
 async function readPlain(
-  folder: string,
   cluster: Record<string, unknown>,
   user: Record<string, unknown>,
 ): Promise<ApiAccess> {
@@ -67,13 +121,13 @@ async function readPlain(
     const data = entry[`${name}-data`];
     if (typeof data === 'string') return Buffer.from(data, 'base64');
     const path = entry[name];
-    return typeof path === 'string' ? await readFile(resolve(folder, path)) : undefined;
+    return typeof path === 'string' ? await readFile(path) : undefined;
   };
   const ca = await bytesOf(cluster, 'certificate-authority');
   const cert = await bytesOf(user, 'client-certificate');
   const key = await bytesOf(user, 'client-key');
   const servername = cluster['tls-server-name'];
-  const authorization = await authorizationOf(folder, user);
+  const authorization = await authorizationOf(user);
   if (typeof cluster['server'] !== 'string') throw new Error('the cluster has no server');
   return {
     server: cluster['server'],
@@ -88,20 +142,20 @@ async function readPlain(
   };
 }
 
-async function authorizationOf(folder: string, user: Record<string, unknown>): Promise<string | undefined> {
+async function authorizationOf(user: Record<string, unknown>): Promise<string | undefined> {
   const { token, tokenFile, username, password } = user;
   if (typeof tokenFile === 'string') {
-    return `Bearer ${(await readFile(resolve(folder, tokenFile), 'utf8')).trim()}`;
+    return `Bearer ${(await readFile(tokenFile, 'utf8')).trim()}`;
   }
   if (typeof token === 'string') return `Bearer ${token}`;
   if (typeof username !== 'string') return undefined;
   return `Basic ${Buffer.from(`${username}:${String(password)}`).toString('base64')}`;
 }
 
-async function readWithPlugins(path: string): Promise<ApiAccess> {
+async function readWithPlugins(file: KubeConfigFile): Promise<ApiAccess> {
   const { KubeConfig } = await import('@kubernetes/client-node');
   const config = new KubeConfig();
-  config.loadFromFile(path);
+  config.loadFromString(stringify(file));
   const options: Record<string, unknown> & { headers?: Record<string, string> } = {};
   await config.applyToHTTPSOptions(options);
   const tls: Record<string, unknown> = {};

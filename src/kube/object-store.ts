@@ -12,8 +12,10 @@ import { errorFromStatus, saysNoSuchObject } from './status-error.ts';
 import { abortError, createTransport, type Transport } from './transport.ts';
 
 export interface ObjectStoreOptions {
-  /** Path of a kubeconfig; read again for each new connection. */
+  /** Path of a kubeconfig, or of several, as `KUBECONFIG` lists them; read again for each new connection. */
   kubeConfig: string;
+  /** Default: the current one of the kubeconfig. */
+  context?: string;
   /** Base URLs of several API servers, tried in this order. Default: the kubeconfig's. */
   servers?: readonly string[];
   userAgent: string;

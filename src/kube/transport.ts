@@ -20,6 +20,8 @@ export interface Transport {
 
 export interface TransportOptions {
   kubeConfig: string;
+  /** Default: the current one. */
+  context?: string;
   /** Base URLs, in the order in which they are tried. Default: the one of the kubeconfig. */
   servers?: readonly string[];
   userAgent: string;
@@ -48,7 +50,7 @@ export function createTransport(options: TransportOptions): Transport {
   let isClosed = false;
 
   const openAny = async (): Promise<Open> => {
-    const access = await readKubeConfig(options.kubeConfig);
+    const access = await readKubeConfig(options.kubeConfig, options.context);
     const servers = options.servers?.length ? options.servers : [access.server];
     const failures: string[] = [];
     for (let tried = 0; tried < servers.length; tried++) {

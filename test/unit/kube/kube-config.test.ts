@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { stringify } from 'yaml';
-import { readKubeConfig } from '../../../src/kube/kube-config.ts';
+import { readKubeConfig, readNamespace } from '../../../src/kube/kube-config.ts';
 
 let folder = '';
 beforeAll(async () => {
@@ -75,6 +75,28 @@ describe('a kubeconfig', () => {
     };
     const access = await readKubeConfig(await write({ exec }));
     expect(access.headers['authorization']).toBe('Bearer fresh');
+  });
+
+  it('may be several files: the first that has a name counts, and what is not there is left out', async () => {
+    const first = join(folder, 'first');
+    const more = {
+      contexts: [{ name: 'there', context: { cluster: 'c', user: 'other', namespace: 'shop' } }],
+      users: [{ name: 'other', user: { token: 'other' } }],
+    };
+    await writeFile(first, stringify(more));
+    const list = [join(folder, 'none'), first, await write({ token: 'abc' })].join(delimiter);
+    expect((await readKubeConfig(list)).headers['authorization']).toBe('Bearer abc');
+    const there = await readKubeConfig(list, 'there');
+    expect(there).toMatchObject({
+      server: 'https://127.0.0.1:6443',
+      headers: { authorization: 'Bearer other' },
+    });
+    expect(await readNamespace(list, 'there')).toBe('shop');
+    expect(await readNamespace(list)).toBeUndefined();
+  });
+
+  it('that is the only one has to be there', async () => {
+    await expect(readKubeConfig(join(folder, 'none'))).rejects.toMatchObject({ code: 'Invalid' });
   });
 
   it.each([
