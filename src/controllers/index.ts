@@ -8,6 +8,7 @@ import { createFailoverController } from './failover/controller.ts';
 import { createMembersController } from './failover/members.ts';
 import { leadingStore } from './leading-store.ts';
 import { createLeaseView } from './lease-view.ts';
+import { createMigrationController } from './migration/controller.ts';
 import { createNodeController } from './node/controller.ts';
 import { createPlacementController } from './placement/controller.ts';
 import { createRebalanceController } from './rebalance/controller.ts';
@@ -35,6 +36,7 @@ export function createControllers(deps: LeaderDeps, isLeading: () => boolean): R
     createStoragePoolController(leading),
     createFailoverController(leading),
     createMembersController(leading),
+    createMigrationController(leading),
     createDrainController(leading, relocations),
     createRebalanceController(leading, relocations),
     createDisruptionBudgetController(leading, relocations),

@@ -57,6 +57,7 @@ export function placedStatus(
     startedAt: _startedAt,
     addresses: _addresses,
     lostFrom: _lostFrom,
+    migration: _migration,
     stoppedFor: _stoppedFor,
     ...kept
   } = container.status ?? {};

@@ -6,6 +6,7 @@ import { planMove } from '../../plan/failover/node-loss.ts';
 import { createRateLimit, type RateLimit } from '../../plan/failover/rate-limit.ts';
 import { type PlacedContainer, planRecovery } from '../../plan/failover/recovery.ts';
 import { inRecoveryOrder } from '../../plan/failover/recovery-order.ts';
+import { isMigrationsToSave } from '../../plan/migration/claim.ts';
 import { hasCode } from '../../ports/errors.ts';
 import type { ReconcileResult } from '../../reconcile/controller.ts';
 import { writeStatus } from '../../reconcile/status.ts';
@@ -55,7 +56,9 @@ async function recover(state: State, node: string, signal: AbortSignal): Promise
   const known = await inParallel(eligibleOn(state, node), (container) => settled(state, container, signal));
   const movable = new Map<string, Container>();
   for (const container of known) {
-    if (container !== undefined && isMovable(container, facts.pools))
+    // A complete copy is elsewhere, or it runs there: its migration places it there again.
+    const isMoved = container !== undefined && isMigrationsToSave(container);
+    if (container !== undefined && !isMoved && isMovable(container, facts.pools))
       movable.set(keyOf(container), container);
   }
   const lease = leases.lease(node);

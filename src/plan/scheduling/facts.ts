@@ -2,6 +2,7 @@ import type { Container } from '../../crds/container.ts';
 import type { Node } from '../../crds/node.ts';
 import { keyOf } from '../../crds/object.ts';
 import type { StoragePool } from '../../crds/storage-pool.ts';
+import { otherNodeOf } from '../migration/claim.ts';
 import { type NodeFacts, nodeFactsOf } from './node-facts.ts';
 import { createUsage, type Placed, placedOn, type Usage } from './usage.ts';
 
@@ -63,7 +64,13 @@ export function createSchedulingFacts(
   const usage = createUsage();
   const entries = new Map<string, Entry>();
 
+  /** Of those that move: what they take up on the other node. */
+  const seconds = new Map<string, Placed>();
+
   const drop = (key: string): void => {
+    const second = seconds.get(key);
+    if (second !== undefined) usage.remove(second);
+    seconds.delete(key);
     const entry = entries.get(key);
     if (entry === undefined) return;
     usage.remove(entry.placed);
@@ -76,6 +83,11 @@ export function createSchedulingFacts(
     const epoch = container.status?.epoch ?? 0;
     entries.set(key, { uid: container.metadata.uid, placed, isAssumed, epoch });
     usage.add(placed);
+    const other = otherNodeOf(container);
+    if (other === undefined || other === node) return;
+    const second = placedOn(container, other);
+    seconds.set(key, second);
+    usage.add(second);
   };
   const assumed = (container: Container): Entry | undefined => {
     const entry = entries.get(keyOf(container));
