@@ -31,6 +31,9 @@ const sourceReport = Type.Object(
   {
     prepared: Type.Optional(Type.Boolean({ description: 'The instance is there and can be sent.' })),
     offered: Type.Optional(pass('The pass whose keys are in the Secret: the target may fetch it, once.')),
+    operation: Type.Optional(
+      Type.String({ description: "The offer at the source's daemon, of no use without its keys." }),
+    ),
     stoppedEpoch: Type.Optional(
       Type.Integer({
         format: 'int64',

@@ -19,7 +19,7 @@ export interface Offered {
 
 /** Written by the source. Of two writes the later one counts: only one agent writes it. */
 export async function writeOffer(
-  store: Pick<ObjectStore, 'get' | 'create' | 'update'>,
+  store: Pick<ObjectStore, 'create' | 'mergePatch'>,
   migration: Migration,
   offered: Offered,
   signal: AbortSignal,
@@ -42,9 +42,8 @@ export async function writeOffer(
     await store.create<Secret>(secretRef, secret, signal);
   } catch (error) {
     if (!hasCode(error, 'AlreadyExists')) throw error;
-    const old = await store.get<Secret>(secretRef, key, signal);
-    if (old === undefined) throw error;
-    await store.update<Secret>(secretRef, { ...old, data: secret.data ?? {} }, signal);
+    // The source cannot read it, only replace what is in it.
+    await store.mergePatch<Secret>(secretRef, key, { body: { data: secret.data } }, signal);
   }
 }
 

@@ -9,7 +9,7 @@ import type { Reconcile, ReconcileResult } from '../../reconcile/controller.ts';
 import type { Cache } from '../../reconcile/informer.ts';
 import { parseContainerKey } from '../containers/keys.ts';
 import { containerKeyOf, isSettled, look, type MigrationsContext, writeReport } from './context.ts';
-import { readOffer, writeOffer } from './secret.ts';
+import { writeOffer } from './secret.ts';
 
 /** A daemon that restarts, or that reads for an offer from before, is not worth a failed pass. */
 const OFFER_TRIES_MS = [200, 500, 1_000, 2_000, 4_000, 8_000] as const;
@@ -97,7 +97,7 @@ async function offer(
     const made = await patiently(context, signal, () => host.offerTransfer({ name, uid }, { live }, signal));
     operations.set(migration.metadata.uid ?? '', made.operation);
     await writeOffer(store, migration, { pass, offer: made }, signal);
-    next = { ...report, offered: pass };
+    next = { ...report, offered: pass, operation: made.operation };
   } catch (error) {
     if (signal.aborted) throw error;
     logger.warn(
@@ -110,15 +110,15 @@ async function offer(
   return {};
 }
 
-/** The daemon reads an instance for one target at a time. After a restart of the agent the Secret knows the operation. */
+/** The daemon reads an instance for one target at a time. After a restart of the agent its report knows the operation. */
 async function endLast(
-  { host, store, clock }: MigrationsContext,
+  { host, clock }: MigrationsContext,
   operations: Map<string, string>,
   migration: Migration,
   signal: AbortSignal,
 ): Promise<void> {
   const { uid = '' } = migration.metadata;
-  const operation = operations.get(uid) ?? (await readOffer(store, migration, signal))?.offer.operation;
+  const operation = operations.get(uid) ?? migration.status?.sourceReport?.operation;
   if (operation === undefined) return;
   const limits = { clock, timeoutMs: END_TIMEOUT_MS, what: 'The end of the pass before' };
   try {

@@ -108,7 +108,9 @@ async function fetchPass(state: State, wanted: Pass, signal: AbortSignal): Promi
     const both = AbortSignal.any([signal, controller.signal]);
     const { bytes, tookMs } = await pull(context, wanted, both);
     const running = live ? { runningEpoch: container.status?.epoch ?? 0 } : {};
-    await report(context, migration, { pass, bytes, tookMs: Math.round(tookMs), ...running }, signal);
+    const targetReport = { pass, bytes, tookMs: Math.round(tookMs), ...running };
+    const progress = { bytes, total: null, percent: 100, rate: null };
+    await writeReport(context, migration, { targetReport, progress }, signal);
     if (live) context.wakeContainer(containerKeyOf(migration));
     return {};
   } catch (error) {

@@ -3,6 +3,7 @@ import { GROUP, NODE_LEASE_NAMESPACE } from '../../crds/kind.ts';
 import { MEMBERS_CONFIG_MAP } from '../../crds/lease.ts';
 import type { KubeObject } from '../../crds/object.ts';
 import type { Attributes, ResourceAttributes } from './attributes.ts';
+import { ownReports, transferSecrets } from './node-migrations.ts';
 import type { Authorizer, Change, Decision, Restriction } from './authorizer.ts';
 import { NODE_USER_PREFIX, NODES_GROUP } from './user.ts';
 
@@ -37,6 +38,12 @@ const RULES: Record<string, Rule> = {
     if (verb !== 'update' && verb !== 'patch') return denied('');
     return { allowed: true, restriction: subresource === 'status' ? ownStatus(node) : ownFinalizers(node) };
   },
+  [`migrations.${GROUP}`]: ({ verb, subresource }, node) => {
+    if (READS.has(verb)) return ALLOWED;
+    if (subresource !== 'status' || verb !== 'patch') return denied('');
+    return { allowed: true, restriction: ownReports(node) };
+  },
+  'secrets.': transferSecrets,
   'leases.coordination.k8s.io': (attributes, node) => {
     const reason = `a node can only use its own Lease in namespace ${NODE_LEASE_NAMESPACE}`;
     if (attributes.namespace !== NODE_LEASE_NAMESPACE) return denied(reason);
@@ -80,7 +87,7 @@ const ownStatus = (node: string): Restriction => ({
     const old = statusOf(existing);
     const next = nextStatus(existing, change);
     if (next === undefined) return 'a node can patch a status only with a merge patch';
-    for (const field of ['nodeName', 'epoch', 'term', 'drainedFrom', 'stoppedFor']) {
+    for (const field of ['nodeName', 'epoch', 'term', 'migration', 'drainedFrom', 'stoppedFor']) {
       if (!isDeepStrictEqual(next[field], old[field])) return `a node cannot change status.${field}`;
     }
     return undefined;

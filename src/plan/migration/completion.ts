@@ -15,7 +15,9 @@ export function planCompletion(facts: MigrationFacts): MigrationStep {
   const claim = claimOf(migration, container);
   if (claim === undefined || container === undefined) return planUnclaimed(facts, status);
   if (status.phase !== 'Completing') {
-    return { do: 'status', status: goesOn(facts, 'Completing', `It is started on ${claim.target}`) };
+    const next = goesOn(facts, 'Completing', `It is started on ${claim.target}`);
+    const passes = (status.passes ?? 0) + (claim.transfer === 'Copy' ? 1 : 0);
+    return { do: 'status', status: { ...next, passes } };
   }
   if (hasArrived(container)) {
     if (status.pauseMs !== undefined) {

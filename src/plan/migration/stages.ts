@@ -57,12 +57,17 @@ export function switchedStatus(
     failover,
     migration,
   });
-  return away(kept, container, now);
+  return away(placed(kept, container, claim, now), container, now);
 }
 
 /** The live pass has succeeded: from now on the target treats it as any other. */
-export function arrivedLiveStatus(container: Container, claim: ContainerMigration): ContainerStatus {
-  return { ...container.status, migration: { ...claim, stage: 'Switched' } };
+export function arrivedLiveStatus(
+  container: Container,
+  claim: ContainerMigration,
+  now: string,
+): ContainerStatus {
+  const status: ContainerStatus = { ...container.status, migration: { ...claim, stage: 'Switched' } };
+  return placed(status, container, claim, now);
 }
 
 /** Placed on the source again. @param stage absent: the migration gives it up */
@@ -94,6 +99,19 @@ export function newClaim(
   { source, target, transfer }: Pick<ContainerMigration, 'source' | 'target' | 'transfer'>,
 ): ContainerMigration {
   return { name, uid, source, target, stage: 'Copying', transfer };
+}
+
+/** The condition names the node that it is on now. */
+function placed(
+  status: ContainerStatus,
+  { metadata: { generation } }: Container,
+  { source, target }: ContainerMigration,
+  now: string,
+): ContainerStatus {
+  const observed = generation === undefined ? {} : { observedGeneration: generation };
+  const message = `Moved from ${source} to ${target}`;
+  const scheduled = { type: 'Scheduled', status: 'True', reason: 'Migrated', message, ...observed } as const;
+  return { ...status, conditions: setCondition(status.conditions, scheduled, now) };
 }
 
 function withEpoch(container: Container, changes: Partial<ContainerStatus>): ContainerStatus {

@@ -50,7 +50,7 @@ export function liveOutcome(
   const epoch = container.status?.epoch;
   const { runningEpoch, clearedEpoch } = migration.status?.targetReport ?? {};
   if (runningEpoch === epoch) {
-    return { do: 'container', what: 'arrived', status: arrivedLiveStatus(container, claim) };
+    return { do: 'container', what: 'arrived', status: arrivedLiveStatus(container, claim, now.iso) };
   }
   if (clearedEpoch !== epoch && !target.isFenced) return undefined;
   const back = { seat: source.seat, now: now.iso, ...(stage === undefined ? {} : { stage }) };

@@ -49,6 +49,19 @@ describe('what a node may do', () => {
     [true, on('get', 'events', '', { namespace: 'default', name: 'x' })],
     [false, on('list', 'events', '')],
     [false, on('list', 'nodes', '')],
+    [true, on('watch', 'migrations', 'hostler.dev')],
+    [true, on('patch', 'migrations', 'hostler.dev', { name: 'm', subresource: 'status' })],
+    [false, on('patch', 'migrations', 'hostler.dev', { name: 'm' })],
+    [false, on('update', 'migrations', 'hostler.dev', { name: 'm', subresource: 'status' })],
+    [false, on('create', 'migrations', 'hostler.dev')],
+    [false, on('delete', 'migrations', 'hostler.dev', { name: 'm' })],
+    [true, on('get', 'secrets', '', { namespace: 'default', name: 'transfer.host-1.uid-m' })],
+    [false, on('get', 'secrets', '', { namespace: 'default', name: 'transfer.host-2.uid-m' })],
+    [false, on('get', 'secrets', '', { namespace: 'default', name: 'transfer.host-10.uid-m' })],
+    [false, on('get', 'secrets', '', { namespace: 'default', name: 'passwords' })],
+    [false, on('watch', 'secrets', '', { namespace: 'default', name: 'transfer.host-1.uid-m' })],
+    [false, on('delete', 'secrets', '', { namespace: 'default', name: 'transfer.host-1.uid-m' })],
+    [true, on('create', 'secrets', '', { namespace: 'default' })],
   ])('%s: %j', async (allowed, attributes) => {
     expect((await decide(attributes)).allowed).toBe(allowed);
   });
