@@ -5,7 +5,7 @@ import { build } from 'esbuild';
 export async function bundle({ root, outdir, plugins = [] }) {
   const { metafile } = await build({
     absWorkingDir: root,
-    entryPoints: ['src/cmd/hostler.ts'],
+    entryPoints: ['src/cmd/hostler.ts', 'src/cmd/kubectl-hostler.ts'],
     outdir,
     outExtension: { '.js': '.mjs' },
     chunkNames: 'part-[name]-[hash]',

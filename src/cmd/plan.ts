@@ -22,14 +22,21 @@ export function planCommand(): Command {
   );
 }
 
+/** Writes what the loss of `node` would do. */
+export async function tellNodeLoss(
+  store: Parameters<typeof readNodeLoss>[0],
+  node: string,
+  asJson: boolean,
+): Promise<void> {
+  const loss = await readNodeLoss(store, node, AbortSignal.timeout(TIMEOUT_MS));
+  process.stdout.write(asJson ? `${JSON.stringify(loss, undefined, 2)}\n` : formatNodeLoss(loss));
+}
+
 async function nodeLoss(node: string, flags: { kubeconfig?: string; json?: boolean }): Promise<void> {
   const kubeConfig = flags.kubeconfig ?? process.env['KUBECONFIG'] ?? join(homedir(), '.kube', 'config');
   const store = createObjectStore({ kubeConfig, userAgent: 'hostler-plan', logger: silentLogger });
   try {
-    const loss = await readNodeLoss(store, node, AbortSignal.timeout(TIMEOUT_MS));
-    process.stdout.write(
-      flags.json === true ? `${JSON.stringify(loss, undefined, 2)}\n` : formatNodeLoss(loss),
-    );
+    await tellNodeLoss(store, node, flags.json === true);
   } finally {
     store.close();
   }

@@ -1,4 +1,5 @@
 import type { Fate } from '../../plan/failover/node-loss.ts';
+import { formatTable } from '../table.ts';
 import type { NodeLoss } from './read-node-loss.ts';
 
 /** For people: in the order in which it would be done, and what it comes to. */
@@ -13,7 +14,7 @@ export function formatNodeLoss({ node, fenced, containers }: NodeLoss): string {
   ];
   const count = (does: Fate['does']): number => containers.filter(({ fate }) => fate.does === does).length;
   const sum = `${count('move')} would be placed elsewhere, ${count('wait')} fit nowhere, ${count('stay')} would wait for ${node}.`;
-  return `${proof}\n\n${table(rows)}\n${sum}\n`;
+  return `${proof}\n\n${formatTable(rows)}\n${sum}\n`;
 }
 
 function cells(fate: Fate): [string, string] {
@@ -28,19 +29,4 @@ function cells(fate: Fate): [string, string] {
     default:
       return ['-', `waits: ${fate.reason}`];
   }
-}
-
-function table(rows: readonly string[][]): string {
-  const widths = (rows[0] as string[]).map((_, column) =>
-    Math.max(...rows.map((row) => row[column]?.length ?? 0)),
-  );
-  return rows
-    .map(
-      (row) =>
-        `${row
-          .map((cell, column) => cell.padEnd(widths[column] as number))
-          .join('   ')
-          .trimEnd()}\n`,
-    )
-    .join('');
 }
