@@ -13,7 +13,7 @@ import { container, node, storagePool } from './cluster-objects.ts';
 import { type ControllerTrial, startTrial } from './controller-trial.ts';
 import { createFakeFolders } from './fake-folders.ts';
 import { createFakeGuard, type FakeGuard } from './fake-guard.ts';
-import { createFakeHost, type FakeHost } from './fake-host.ts';
+import { createFakeHost, type FakeHost, type FakeInstance } from './fake-host.ts';
 import type { FakeNetwork } from './fake-transfers.ts';
 
 /** A host with its agent and guard, which can be killed and come back. */
@@ -39,7 +39,11 @@ export interface MigrationTrial extends ControllerTrial {
   run(seconds: number): Promise<void>;
   create(name: string, spec: Partial<MigrationSpec>): Promise<Migration>;
   migration(name: string): Migration | undefined;
+  phase(name: string): string | undefined;
   container(name: string): Container;
+  /** A file in the root of the container `name`, where it runs; undefined: it runs nowhere. */
+  read(name: string, file: string): string | undefined;
+  write(name: string, file: string, text: string): void;
   /** Runs until `isSo`, at most `seconds`. @returns whether it was so */
   until(isSo: () => boolean, seconds?: number): Promise<boolean>;
   place(name: string, nodeName: string, spec?: Partial<ContainerSpec>): Promise<void>;
@@ -74,6 +78,13 @@ export async function startMigrations(
     create: (name: string, spec: Partial<MigrationSpec>) =>
       store.create<Migration>(migrationKind, newMigration(name, spec), signal),
     migration: (name: string) => find(store.all<Migration>(migrationKind), name),
+    phase: (name: string) => find(store.all<Migration>(migrationKind), name)?.status?.phase,
+    read: (name: string, file: string) => runningOf(hosts, name)?.files?.[file],
+    write(name: string, file: string, text: string) {
+      const instance = runningOf(hosts, name);
+      if (instance === undefined) throw new Error(`${name} runs nowhere`);
+      instance.files = { ...instance.files, [file]: text };
+    },
     container: (name: string) => find(store.all<Container>(containerKind), name) as Container,
     async until(isSo: () => boolean, seconds = 60) {
       for (let step = 0; step < seconds * 20; step += 1) {
@@ -99,6 +110,11 @@ export async function startMigrations(
   for (const host of Object.values(hosts)) host.start();
   await result.run(20);
   return result;
+}
+
+function runningOf(hosts: Readonly<Record<string, TrialHost>>, name: string): FakeInstance | undefined {
+  const instances = Object.values(hosts).map(({ host }) => host.instances.get(`${name}--default`));
+  return instances.find((instance) => instance?.status === 'Running');
 }
 
 function newMigration(name: string, spec: Partial<MigrationSpec>): Migration {
