@@ -11,7 +11,7 @@ const BY_MESSAGE: readonly (readonly [RegExp, ErrorCode])[] = [
   [/daemon is (starting up|shutting down)|not ready/i, 'Unavailable'],
   [/instance is running$|currently in use|is busy running|currently running a/i, 'Conflict'],
   [
-    /Invalid (config|devices|option|value|instance name|profile)|Unknown configuration key|Device validation failed|Failed add validation|Cannot update root disk|Storage pool not found|Network not found|Image not provided|Source path .* doesn't exist|Pool cannot be shrunk|Pool source cannot be changed/,
+    /Invalid (config|devices|option|value|instance name|profile)|Unknown configuration key|Device validation failed|Failed add validation|Cannot update root disk|Storage pool not found|Network not found|Architecture isn't supported|Image not provided|Source path .* doesn't exist|Pool cannot be shrunk|Pool source cannot be changed/,
     'Invalid',
   ],
   [/connection refused|no such host|i\/o timeout|network is unreachable|TLS handshake/i, 'Unavailable'],

@@ -4,6 +4,7 @@ import type { PullRequest, TransferProgress, TransferResult } from '../ports/hos
 import { LAST_NOTE } from './creation.ts';
 import { abortFault, isLostReply } from './faults.ts';
 import { type InstanceContext, type InstanceView, pathOf, unfinishedOperations } from './instance.ts';
+import { pathOf as poolPath } from './pools.ts';
 import { openRelay, type Relay, type TransferNetwork } from './relay.ts';
 import { configOf, devicesOf, INCOMING_KEY, isMadeForLive, markOf } from './settings.ts';
 
@@ -39,8 +40,24 @@ export async function pullTransfer(
   if (copy !== undefined && copy.status !== 'Stopped') {
     throw new HostlerError('Conflict', `instance ${request.spec.name} is ${copy.status.toLowerCase()}`);
   }
+  if (copy === undefined) await checkPlace(context, request, signal);
   const bytes = await runPass(context, { request, isRefresh: copy !== undefined }, onProgress, signal);
   return { bytes, tookMs: Math.round(clock.monotonicMs() - startMs) };
+}
+
+/** A daemon with a single pool takes that one for any that it does not know, and looks at networks only at the start. */
+async function checkPlace({ api }: PullContext, { spec }: PullRequest, signal: AbortSignal): Promise<void> {
+  const missing = async (what: string, path: string): Promise<void> => {
+    if ((await api.find(path, signal)) === undefined) {
+      throw new HostlerError('Invalid', `there is no ${what} on the host`);
+    }
+  };
+  await Promise.all([
+    missing(`storage pool ${spec.rootPool}`, poolPath(spec.rootPool)),
+    ...spec.networks.map(({ network }) =>
+      missing(`network ${network}`, `/1.0/networks/${encodeURIComponent(network)}`),
+    ),
+  ]);
 }
 
 /** A copy whose first pass was cut short by the daemon's end is nothing that a refresh could go on from. */
@@ -157,6 +174,7 @@ function bodyOf(
   return {
     name: spec.name,
     type: 'container',
+    architecture: offer.architecture,
     profiles: [],
     config: { ...configOf(spec, { ...abilities, live: isLive }), ...carried, [INCOMING_KEY]: migration },
     devices: devicesOf(spec),

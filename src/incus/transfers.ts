@@ -139,7 +139,12 @@ async function makeOffer(
   const body = { migration: true, live, instance_only: true, allow_inconsistent: !live };
   const operation = await api.post<OperationView>(pathOf(name), body, signal);
   const carried = Object.fromEntries(Object.entries(view.config).filter(([key]) => CARRIED.test(key)));
-  return { operation: `/1.0/operations/${operation.id}`, secrets: operation.metadata, carried };
+  return {
+    operation: `/1.0/operations/${operation.id}`,
+    secrets: operation.metadata,
+    architecture: view.architecture,
+    carried,
+  };
 }
 
 async function checkLiveOffer(
@@ -244,7 +249,15 @@ async function accept(
   const { [LAST_NOTE]: _, ...config } = withDaemonsOwn(desired, view.config);
   const { architecture, profiles, ephemeral, description } = view;
   const body = { architecture, profiles, ephemeral, description, config, devices: devicesOf(spec) };
-  await api.change({ method: 'PUT', path, body, etag }, signal);
+  try {
+    await api.change({ method: 'PUT', path, body, etag }, signal);
+  } catch (error) {
+    // One whose answer was lost was in the way of this one.
+    if (!hasCode(error, 'Conflict', 'Internal')) throw error;
+    await unfinishedOperations(context, spec.name, signal);
+    const after = await api.get<InstanceView>(path, signal);
+    if (INCOMING_KEY in after.config) throw error;
+  }
 }
 
 async function drop(

@@ -88,6 +88,8 @@ export interface TransferOffer {
   /** At the source's daemon: `/1.0/operations/…` */
   operation: string;
   secrets: Readonly<Record<string, string>>;
+  /** As the daemon names it: x86_64 */
+  architecture: string;
   /** Settings that the source's daemon gave the instance and that it keeps: hardware addresses, its image. */
   carried: Readonly<Record<string, string>>;
   /** What the root holds, where the daemon knows. */

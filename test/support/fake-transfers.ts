@@ -76,7 +76,13 @@ export function fakeTransfers(inside: Inside): InstanceTransfers {
         }
         host.offers.set(operation, { name, live, secret, state: 'waiting' });
         const carried = { 'volatile.eth0.hwaddr': `hwaddr of ${name}` };
-        return { operation, secrets: { control: secret }, carried, totalBytes: rootBytes(copyOf(name)) };
+        return {
+          operation,
+          secrets: { control: secret },
+          architecture: host.facts.architecture,
+          carried,
+          totalBytes: rootBytes(copyOf(name)),
+        };
       }),
 
     awaitTransfer: (operation, signal) =>
@@ -105,6 +111,9 @@ export function fakeTransfers(inside: Inside): InstanceTransfers {
         // A live pass whose answer was lost.
         if (here?.incoming !== undefined && here.status === 'Running') return { bytes: 0, tookMs: 0 };
         inside.checkSpec(request.spec);
+        if (request.offer.architecture !== host.facts.architecture) {
+          throw new HostlerError('Invalid', `Architecture isn't supported: ${request.offer.architecture}`);
+        }
         const source = takeOffer(host, request);
         const copy = here ?? newCopy(request, new Date(clock.nowMs()).toISOString());
         if (here === undefined) {

@@ -97,7 +97,7 @@ export async function startTestHost(runtime: 'incus' | 'lxd'): Promise<TestHost>
   }
 }
 
-async function buildImage(directory: string): Promise<string> {
+export async function buildImage(directory: string): Promise<string> {
   const path = join(directory, 'busybox.tar.gz');
   const script = new URL('../../scripts/busybox-image', import.meta.url);
   await promisify(execFile)(script.pathname, [path], { timeout: 30_000 });
