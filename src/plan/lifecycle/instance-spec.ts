@@ -1,4 +1,5 @@
 import { type Container, instanceNameOf } from '../../crds/container.ts';
+import { DEFAULT_MIGRATION_POLICY } from '../../crds/container-migration.ts';
 import { bytesOf, milliCpu } from '../../crds/quantity.ts';
 import { rootPoolOf } from '../scheduling/requests.ts';
 import { forbiddenConfigKeys } from './config-filter.ts';
@@ -15,6 +16,7 @@ export interface PlannedInstance {
   memoryBytes?: number;
   diskBytes?: number;
   networks: readonly { name: string; network: string }[];
+  movesLive?: boolean;
   config: Readonly<Record<string, string>>;
 }
 
@@ -51,8 +53,15 @@ export function instanceSpecOf(container: Container, defaults: InstanceDefaults)
     ...(memory === undefined ? {} : { memoryBytes: bytesOf(memory) }),
     ...(disk === undefined ? {} : { diskBytes: bytesOf(disk) }),
     networks: spec.networks ?? defaultNetworks(defaults.defaultNetwork),
+    ...(movesLive(container) ? { movesLive: true } : {}),
     config: Object.fromEntries(Object.entries(spec.config ?? {}).filter(([key]) => !forbidden.has(key))),
   };
+}
+
+/** Volumes need idmapped mounts, which a live move does not restore. */
+function movesLive({ spec: { migration, volumes } }: Container): boolean {
+  const policy = migration?.policy ?? DEFAULT_MIGRATION_POLICY;
+  return (policy === 'Live' || policy === 'LiveIfPossible') && (volumes ?? []).length === 0;
 }
 
 function defaultNetworks(network: string | undefined): { name: string; network: string }[] {

@@ -31,8 +31,20 @@ describe('instanceSpecOf', () => {
       memoryBytes: 2 ** 30,
       diskBytes: 10 * 2 ** 30,
       networks: [{ name: 'net0', network: 'lan' }],
+      movesLive: true,
       config: { 'limits.processes': '100' },
     });
+  });
+
+  const volumes = [{ name: 'data', pool: 'shared', path: '/srv' }];
+  it.each([
+    ['wants it where it can', { migration: {} }, true],
+    ['wants it', { migration: { policy: 'Live' as const } }, true],
+    ['moves cold', { migration: { policy: 'Cold' as const } }, undefined],
+    ['never moves', { migration: { policy: 'Never' as const } }, undefined],
+    ['has volumes', { volumes }, undefined],
+  ])('makes it for live moves or not: one that %s', (_what, spec, expected) => {
+    expect(instanceSpecOf(placed(spec), defaults).movesLive).toBe(expected);
   });
 
   it.each([
