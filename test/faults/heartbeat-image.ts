@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { run } from '../../src/cmd/local/process.ts';
@@ -33,8 +33,16 @@ done
 `;
 const BEFORE = 'ip link set lo up\n';
 
-/** @param image made by scripts/busybox-image @param out the same one, which writes heartbeats while it runs */
-export async function buildHeartbeatImage(image: string, out: string): Promise<void> {
+/**
+ * @param image made by scripts/busybox-image
+ * @param out the same one, which writes heartbeats while it runs
+ * @param into `volume`: when one is mounted there; `root`: onto its own root, too
+ */
+export async function buildHeartbeatImage(
+  image: string,
+  out: string,
+  into: 'volume' | 'root' = 'volume',
+): Promise<void> {
   const work = mkdtempSync(join(tmpdir(), 'hostler-beat-'));
   try {
     await run(['tar', '-xzf', image, '-C', work]);
@@ -43,6 +51,7 @@ export async function buildHeartbeatImage(image: string, out: string): Promise<v
     if (!text.includes(BEFORE)) throw new Error(`The init of the small image has no '${BEFORE.trim()}'`);
     writeFileSync(init, text.replace(BEFORE, `${BEFORE}/sbin/heartbeat &\n`));
     writeFileSync(join(work, 'rootfs/sbin/heartbeat'), WRITER, { mode: 0o755 });
+    if (into === 'root') mkdirSync(join(work, 'rootfs', BEAT_PATH));
     await run([
       'tar',
       '--owner=0',

@@ -32,7 +32,7 @@ describe('what an agent may say of a migration', () => {
     ['nobody by taking the status away', 'host-1', patch({ status: null }), false],
     ['nobody its spec on the way', 'host-1', patch({ spec: {}, status: { sourceReport: {} } }), false],
     ['a third node nothing', 'host-3', patch({ status: { sourceReport: {} } }), false],
-    ['nobody by a whole object', 'host-1', { type: 'update', object: migration }, false],
+    ['nobody by a whole object', 'host-1', { type: 'update', object: migration } as const, false],
   ])('%s', (_, node, change, isAllowed) => {
     expect(ownReports(node).refuse(migration, change) === undefined).toBe(isAllowed);
   });
