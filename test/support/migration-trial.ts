@@ -7,13 +7,14 @@ import { type Migration, type MigrationSpec, migrationKind } from '../../src/crd
 import type { KubeObject } from '../../src/crds/object.ts';
 import { defaultTiming } from '../../src/plan/failover/timing.ts';
 import { DEFAULT_ALLOWED_CONFIG } from '../../src/plan/lifecycle/config-filter.ts';
+import { HostlerError } from '../../src/ports/errors.ts';
 import { silentLogger } from '../../src/ports/logger.ts';
 import { noMetrics } from '../../src/ports/metrics.ts';
 import { container, node, storagePool } from './cluster-objects.ts';
 import { type ControllerTrial, startTrial } from './controller-trial.ts';
 import { createFakeFolders } from './fake-folders.ts';
 import { createFakeGuard, type FakeGuard } from './fake-guard.ts';
-import { createFakeHost, type FakeHost, type FakeInstance } from './fake-host.ts';
+import { createFakeHost, type FakeHost, type FakeInstance, type Method } from './fake-host.ts';
 import type { FakeNetwork } from './fake-transfers.ts';
 
 /** A host with its agent and guard, which can be killed and come back. */
@@ -28,6 +29,8 @@ export interface TrialHost {
   /** The host is off: nothing runs, nothing answers. */
   powerOff(): void;
   powerOn(): void;
+  /** The next call of `method` fails. */
+  failOnce(method: Method): void;
   /** What runs here, by instance. */
   running(): string[];
   instances(): string[];
@@ -200,6 +203,7 @@ function createTrialHost(
       host.setDown(false);
       start();
     },
+    failOnce: (method) => host.failNext(method, new HostlerError('Internal', 'it failed')),
     running: () => [...host.instances].filter(([, { status }]) => status === 'Running').map(([key]) => key),
     instances: () => [...host.instances.keys()],
   };

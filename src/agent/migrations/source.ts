@@ -38,6 +38,7 @@ export function sourceReconciler(
     const containerKey = containerKeyOf(migration);
     const seen = await look(context, migration, signal);
     const step = planSource({ migration, uid, seen, letGo: context.letGo.get(containerKey) });
+    if (givesAway(step)) await remember(context, uid, migration);
     switch (step.do) {
       case 'nothing':
         return {};
@@ -50,8 +51,7 @@ export function sourceReconciler(
       case 'offer':
         return await offer({ context, operations, uid }, migration, step, signal);
       case 'stepBack':
-        context.book.raiseEpoch(uid, step.epoch);
-        await context.book.save();
+        await remember(context, uid, migration);
         context.wakeContainer(containerKey);
         return { requeueAfterMs: SOON_MS };
       case 'examine':
@@ -65,6 +65,18 @@ export function sourceReconciler(
 
 const SOON_MS = 50;
 const EXAMINE_MS = 250;
+
+/** From this step on another node may run the container. */
+function givesAway(step: SourceStep): boolean {
+  if (step.do === 'offer') return step.live || step.report.stoppedEpoch !== undefined;
+  return step.do === 'report' && step.report.stoppedEpoch !== undefined;
+}
+
+/** On the disk before that: an agent that is killed then, and starts with an old view, must start nothing under an old epoch. */
+async function remember({ book }: MigrationsContext, uid: string, { status }: Migration): Promise<void> {
+  book.raiseEpoch(uid, status?.epoch ?? 0);
+  await book.save();
+}
 
 /** The Container that was claimed; it may be placed elsewhere by now. */
 async function uidOf(

@@ -50,8 +50,9 @@ function planTakeOver(
   if (source !== 'api') return undefined;
   const isMeant = claim?.stage === 'Switched' && claim.uid === seen.incoming;
   if (isMeant) return { do: 'accept', migration: seen.incoming };
+  // It has come by a live pass, whole, and whoever could say so has gone.
+  if (isUp(seen)) return { do: 'accept', migration: seen.incoming };
   // The copy of a move that came to nothing; the container is placed here for another reason.
-  if (isUp(seen)) return { do: 'stop', because: 'Migrating', graceMs: 0 };
   return { do: 'drop', migration: seen.incoming };
 }
 

@@ -96,7 +96,9 @@ function terminating(step: Step): Verdict {
 
 function waiting({ seen, container }: ContainerFacts, step: Extract<Step, { do: 'wait' }>): Verdict {
   const isOurs = typeof seen === 'object' && seen.mark?.uid === container.metadata.uid;
-  if (step.reason === 'Migrating') return going('Migrating', step.reason, step.message);
+  // What runs here and was not accepted yet does not count as arrived: the source's copy goes when it does.
+  const isIncoming = typeof seen === 'object' && seen.incoming !== undefined;
+  if (isIncoming || step.reason === 'Migrating') return going('Migrating', step.reason, step.message);
   if (step.reason === 'Busy') return going(container.status?.phase ?? 'Starting', 'Busy', step.message);
   if (isOurs && seen.status === 'Running') return going('Running', step.reason, step.message);
   return going('Failed', step.reason, step.message);
