@@ -6,6 +6,7 @@ import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { measureApi } from './api.ts';
 import { createMany, createOne } from './create.ts';
+import { drain } from './drain.ts';
 import { failover } from './failover.ts';
 import { type Figure, formatFigures } from './figure.ts';
 import { leaderTakeover } from './leader.ts';
@@ -19,6 +20,7 @@ const onCluster: Record<string, (cluster: BenchCluster) => Promise<Figure[]>> = 
   restart: restartAfterKill,
   rest: atRest,
   failover,
+  drain,
 };
 const alone: Record<string, () => Promise<Figure[]>> = { api: measureApi, leader: leaderTakeover };
 

@@ -50,6 +50,22 @@ describe('docs/user/concepts.md', () => {
   });
 });
 
+describe('docs/user/maintenance.md', () => {
+  const text = read('docs/user/maintenance.md');
+
+  it('explains every reason for which a container does not move', () => {
+    const reasons = ['src/plan/relocation/', 'src/plan/drain/']
+      .flatMap(sourcesIn)
+      .flatMap((source) => [...source.matchAll(/is: 'blocked', reason: '(\w+)'|reason: '(\w+)', message/g)])
+      .map(([, one, other]) => one ?? other ?? '');
+    // They hold back only for a moment, or are the condition's.
+    const others = ['MigrationLimit', 'Terminating', 'Drained', 'Restored'];
+    const shown = new Set(reasons.filter((reason) => !others.includes(reason)));
+    expect(shown.size).toBeGreaterThan(6);
+    expect([...shown].filter((reason) => !text.includes(`| \`${reason}\` |`))).toEqual([]);
+  });
+});
+
 describe('docs/user/operations.md', () => {
   it('lists every metric as it is declared', () => {
     const rows = read('docs/user/operations.md')
