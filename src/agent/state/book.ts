@@ -158,6 +158,8 @@ function essenceOf({ apiVersion, kind, metadata, spec, status }: Container): Con
       ...(status?.epoch === undefined ? {} : { epoch: status.epoch }),
       ...(status?.term === undefined ? {} : { term: status.term }),
       ...(status?.failover === undefined ? {} : { failover: status.failover }),
+      // Whether it is held for a move: an agent that starts without the API starts nothing that is.
+      ...(status?.migration === undefined ? {} : { migration: status.migration }),
     },
   };
 }
