@@ -60,7 +60,10 @@ export const migrationLimitsSchema = Type.Object(
       }),
     ),
   },
-  { description: 'How many migrations go on at once; others wait for their turn.' },
+  {
+    description:
+      'How many migrations go on at once; others wait for their turn. One counts until its target may run the container.',
+  },
 );
 
 export type RebalancePolicy = Static<typeof rebalanceSchema>;

@@ -174,12 +174,17 @@ function chosen(
 }
 
 function begunMoves({ deps, admitted }: State, exceptUid: string): ActiveMove[] {
+  const { migrations, containers } = deps.informers;
   const moves = new Map<string, ActiveMove>();
-  for (const { metadata, status } of deps.informers.migrations.cache.list()) {
-    const { uid = '' } = metadata;
+  for (const { metadata, spec, status } of migrations.cache.list()) {
+    const { uid = '', namespace = '' } = metadata;
     const hasBegun = status?.source !== undefined && status.phase !== 'Pending';
     if (hasBegun) admitted.delete(uid);
-    if (hasBegun && !isOver(status)) moves.set(uid, { source: status.source ?? '', target: status.target });
+    if (!hasBegun || isOver(status)) continue;
+    const stage = containers.cache.get(`${namespace}/${spec.container}`)?.status?.migration?.stage;
+    // Nothing is copied any more.
+    const hasArrived = status.phase === 'Completing' || stage === 'Switched';
+    moves.set(uid, { source: status.source ?? '', target: status.target, hasArrived });
   }
   for (const [uid, move] of admitted) moves.set(uid, move);
   moves.delete(exceptUid);

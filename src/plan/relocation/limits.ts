@@ -1,7 +1,7 @@
 import type { MigrationLimitsPolicy } from '../../crds/rebalance.ts';
 import type { ActiveMove } from './moves.ts';
 
-/** How many migrations may go on at once: spec.migration of the ClusterPolicy. */
+/** How many migrations may go on at once: spec.migration of the ClusterPolicy. One counts until its target may run the container. */
 export interface MoveLimits {
   /** Whether one more may leave `node`, as far as that and the cluster go. */
   mayLeave(node: string): boolean;
@@ -26,7 +26,7 @@ export function createMoveLimits(
     leaving.set(source, (leaving.get(source) ?? 0) + 1);
     if (target !== undefined) entering.set(target, (entering.get(target) ?? 0) + 1);
   };
-  for (const move of active) take(move);
+  for (const move of active) if (move.hasArrived !== true) take(move);
   return {
     mayLeave: (node) => all < limits.cluster && (leaving.get(node) ?? 0) < limits.outgoingPerNode,
     mayEnter: (node) => (entering.get(node) ?? 0) < limits.incomingPerNode,

@@ -7,6 +7,8 @@ export interface ActiveMove {
   source: string;
   /** Undefined: not chosen yet. */
   target: string | undefined;
+  /** All is copied, and the target may run it: what is left weighs on no limit. */
+  hasArrived?: boolean;
 }
 
 /** By the key of the container. */
@@ -44,7 +46,8 @@ export function activeMoves(
     epochs.set(keyOf(container), epoch);
     if (nodeName !== undefined) nodes.set(keyOf(container), nodeName);
     if (migration === undefined) continue;
-    moves.set(keyOf(container), { source: migration.source, target: migration.target });
+    const { source, target, stage } = migration;
+    moves.set(keyOf(container), { source, target, hasArrived: stage === 'Switched' });
   }
   for (const migration of migrations) {
     const key = containerKeyOf(migration);

@@ -1,0 +1,35 @@
+import { describe, expect, it } from '@jest/globals';
+import { createMoveLimits, DEFAULT_LIMITS } from '../../../../src/plan/relocation/limits.ts';
+
+const move = (source: string, target: string | undefined, hasArrived = false) => ({
+  source,
+  target,
+  hasArrived,
+});
+
+describe('createMoveLimits', () => {
+  it('has defaults for whatever the policy leaves out', () => {
+    const limits = createMoveLimits({ incomingPerNode: 1 }, [move('a', 'b')]);
+    expect([limits.mayLeave('a'), limits.mayEnter('b'), limits.mayEnter('a')]).toEqual([true, false, true]);
+    limits.take(move('a', 'c'));
+    expect(limits.mayLeave('a')).toBe(false);
+  });
+
+  it('counts what has no target yet where it is', () => {
+    const limits = createMoveLimits({ outgoingPerNode: 1 }, [move('a', undefined)]);
+    expect([limits.mayLeave('a'), limits.mayLeave('b')]).toEqual([false, true]);
+  });
+
+  it('counts nothing that has arrived', () => {
+    const limits = createMoveLimits({ outgoingPerNode: 1, incomingPerNode: 1, cluster: 1 }, [
+      move('a', 'b', true),
+    ]);
+    expect([limits.mayLeave('a'), limits.mayEnter('b')]).toEqual([true, true]);
+  });
+
+  it('has a limit for the cluster as a whole', () => {
+    const many = Array.from({ length: DEFAULT_LIMITS.cluster }, (_, index) => move(`s${index}`, `t${index}`));
+    expect(createMoveLimits(undefined, many).mayLeave('other')).toBe(false);
+    expect(createMoveLimits(undefined, many.slice(1)).mayLeave('other')).toBe(true);
+  });
+});
