@@ -1,0 +1,119 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { expect } from '@jest/globals';
+import type { Migration } from '../../../src/crds/migration.ts';
+import type { Scene, Trial } from '../scene.ts';
+import {
+  applyBeating,
+  BEATING,
+  type Beat,
+  beatsOn,
+  expectComplete,
+  expectKept,
+  migrate,
+  migrationOf,
+  runningOn,
+  untilOneRuns,
+  untilSettled,
+} from './moving.ts';
+
+/** The table of docs/design/0004-migration.md, played: what dies, and in which phase. */
+const VICTIMS = {
+  "the source's agent": (scene: Scene) => scene.cluster.kill('host-1 agent'),
+  "the target's agent": (scene: Scene) => scene.cluster.kill('host-2 agent'),
+  "the source's daemon": (scene: Scene) => scene.cluster.kill('host-1 daemon'),
+  "the target's daemon": (scene: Scene) => scene.cluster.kill('host-2 daemon'),
+  'the controller': (scene: Scene) => scene.cluster.kill('server'),
+  'the source': (scene: Scene) => scene.cluster.host('host-1').cutPower(),
+  'the target': (scene: Scene) => scene.cluster.host('host-2').cutPower(),
+} as const;
+export type Victim = keyof typeof VICTIMS;
+export const PHASES = ['Preparing', 'Copying', 'SwitchingOver', 'Completing'] as const;
+export type Phase = (typeof PHASES)[number];
+
+const ROWS = PHASES.flatMap((phase) =>
+  (Object.keys(VICTIMS) as Victim[]).map((victim) => ({ phase, victim, key: `${victim} in ${phase}` })),
+);
+/** So slow that there is a middle of the first pass. */
+const SLOW = '512Ki';
+const LOOK_MS = 150;
+
+export function describeKills(trial: Trial): void {
+  for (const { phase, victim, key } of ROWS) {
+    trial.it(`survives the kill of ${key}`, (scene) => play(scene, phase, victim), 400_000);
+  }
+}
+
+async function play(scene: Scene, phase: Phase, victim: Victim): Promise<void> {
+  await applyBeating(scene);
+  const watcher = watchBeats(scene);
+  try {
+    await migrate(scene, 'm', {
+      targetNode: 'host-2',
+      mode: 'Cold',
+      deadline: '2m',
+      ...(phase === 'Copying' ? { bandwidth: SLOW } : {}),
+    });
+    const reached = await untilPhase(scene, phase);
+    await VICTIMS[victim](scene);
+    const killedMs = Date.now();
+    await scene.cluster.up();
+    const { status } = await untilSettled(scene, 'm');
+    const host = await untilOneRuns(scene);
+    const tookMs = Date.now() - killedMs;
+    await watcher.stop();
+    const beats = (await beatsOn(scene, host)) ?? [];
+    expectKept(watcher.longest(), beats);
+    expectComplete(beats);
+    expect(watcher.doubles()).toEqual([]);
+    process.stderr.write(
+      `${victim} killed in ${reached}: ${status?.phase}, runs on ${host.name} after ${tookMs} ms, ${beats.length} lines complete\n`,
+    );
+  } finally {
+    await watcher.stop();
+  }
+}
+
+async function untilPhase(scene: Scene, phase: Phase): Promise<string> {
+  const order = ['Pending', 'Preparing', 'Copying', 'Refreshing', 'SwitchingOver', 'Completing', 'Succeeded'];
+  const isReached = (found: Migration | undefined): boolean =>
+    order.indexOf(found?.status?.phase ?? '') >= order.indexOf(phase);
+  for (let tries = 0; tries < 20_000; tries += 1) {
+    const found = await migrationOf(scene, 'm');
+    if (isReached(found)) return found?.status?.phase ?? '';
+  }
+  throw new Error(`It never came to ${phase}`);
+}
+
+/** Reads along on both hosts: what was in the file once must be in it at the end, and at most one daemon runs it. */
+function watchBeats(scene: Scene) {
+  const end = new AbortController();
+  let longest: Beat[] = [];
+  const doubles: string[] = [];
+  const instance = `${BEATING}--${scene.namespace}`;
+  const look = async (): Promise<void> => {
+    const running = await runningOn(scene.cluster, instance);
+    // The answers are of different moments: the first one to run must run still.
+    const again = running.length > 1 ? await runningOn(scene.cluster, instance) : [];
+    if (again.length > 1) doubles.push(again.join(' and '));
+    const [only] = running;
+    if (only === undefined) return;
+    const beats = await beatsOn(scene, scene.cluster.host(only));
+    if (beats !== undefined && beats.length > longest.length) longest = beats;
+  };
+  const watch = async (): Promise<void> => {
+    while (!end.signal.aborted) {
+      // A host that is down has no answer.
+      await look().catch(() => undefined);
+      await delay(LOOK_MS);
+    }
+  };
+  const watching = watch();
+  return {
+    longest: () => longest,
+    doubles: () => doubles,
+    async stop() {
+      end.abort();
+      await watching;
+    },
+  };
+}
