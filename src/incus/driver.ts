@@ -14,7 +14,7 @@ import * as instances from './instances.ts';
 import { getLastEnd } from './last-end.ts';
 import { forgetInstance, recoverInstance } from './shared-root.ts';
 import { deletePool, ensurePool, listPools } from './pools.ts';
-import { createLiveProbe } from './live.ts';
+import { createLiveProbe, type Machine } from './live.ts';
 import { ownNetwork, type TransferNetwork } from './relay.ts';
 import { Server } from './server.ts';
 import { createTransfers } from './transfers.ts';
@@ -34,6 +34,8 @@ export interface IncusDriverOptions {
   imageServerCa?: Buffer;
   /** Where the connections of incoming copies go through. @defaultValue that of this process, where it shares the host with the daemon */
   transferNetwork?: TransferNetwork;
+  /** Where the daemon runs. @defaultValue this one */
+  machine?: Machine;
   /** For one request. @defaultValue 10 000 */
   requestTimeoutMs?: number;
   /** For a change, its operation included; a clean stop has its grace on top. @defaultValue 120 000 */
@@ -54,7 +56,7 @@ export function createIncusDriver(options: IncusDriverOptions): HostDriver {
   const leaving = new Set<string>();
   const creating = new Counter();
   const isLocal = 'socketPath' in endpoint;
-  const server = new Server(api, createLiveProbe({ clock, isLocal }));
+  const server = new Server(api, createLiveProbe({ clock, isLocal }, options.machine));
   const contextOf = async (signal: AbortSignal, spec?: InstanceSpec): Promise<InstanceContext> => ({
     api,
     operationTimeoutMs,

@@ -195,7 +195,10 @@ async function endOf(api: Api, operation: string, signal: AbortSignal): Promise<
   }
 }
 
-/** The daemon says so only after its hooks have run, a second or two after the operation. */
+/**
+ * A second or two after the operation the daemon's hooks have run. Before that it may say Stopped, since criu has taken the
+ * processes, and Running again; but this note comes last.
+ */
 async function untilStopped(
   { api, clock }: TransferOptions,
   name: string,
@@ -204,7 +207,8 @@ async function untilStopped(
   const deadlineMs = clock.monotonicMs() + STOPPED_MS;
   while (clock.monotonicMs() < deadlineMs) {
     const view = await api.find<InstanceView>(pathOf(name), signal);
-    if (view === undefined || view.status === 'Stopped') return;
+    if (view === undefined) return;
+    if (view.status === 'Stopped' && view.config['volatile.last_state.power'] !== 'RUNNING') return;
     await new Promise<void>((resolve) => void clock.schedule(LOOK_MS, resolve));
   }
   throw new HostlerError('Timeout', `instance ${name} has moved, but is not stopped here yet`);

@@ -10,6 +10,8 @@ import type { TransferNetwork } from '../../src/incus/relay.ts';
  * to a unix socket, and others in, since unix sockets know no networks. One listener at a time.
  */
 export interface InsideNetwork extends TransferNetwork {
+  /** A unix socket that leads into the host's network; the first line says where to: `10.88.0.1 80`. */
+  readonly dialPath: string;
   stop(): Promise<void>;
 }
 
@@ -54,6 +56,7 @@ export async function openInsideNetwork(host: LocalHost, directory: string): Pro
   });
   await new Promise<void>((resolve) => server.listen(outward, resolve));
   return {
+    dialPath: inward,
     listen: async (onConnection) => {
       accept = onConnection;
       const close = (): void => {

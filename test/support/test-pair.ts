@@ -6,6 +6,7 @@ import { type LocalHost, startHost } from '../../src/cmd/local/host.ts';
 import { openNetwork } from '../../src/cmd/local/network.ts';
 import { tearDown } from '../../src/cmd/local/teardown.ts';
 import { createIncusDriver } from '../../src/incus/driver.ts';
+import type { Machine } from '../../src/incus/live.ts';
 import { systemClock } from '../../src/ports/clock.ts';
 import type { HostDriver } from '../../src/ports/host-driver.ts';
 import { silentLogger } from '../../src/ports/logger.ts';
@@ -20,12 +21,14 @@ export interface TestPair {
   /** `file:///…` of the busybox image. */
   image: string;
   directory: string;
+  stateDir: string;
   stop(): Promise<void>;
 }
 
 export interface PairedHost {
   host: LocalHost;
   driver: HostDriver;
+  network: InsideNetwork;
   /** Between driver and daemon. */
   proxy: SocketProxy;
   /** One request to the daemon, past any driver. @returns its metadata */
@@ -59,11 +62,20 @@ export async function startTestPair(
       started.map((host) => pairedHost({ host, directory, runtime, pools }, open)),
     );
     const image = await buildImage(directory);
-    return { hosts: hosts as [PairedHost, PairedHost], image, directory, stop };
+    return { hosts: hosts as [PairedHost, PairedHost], image, directory, stateDir, stop };
   } catch (error) {
     await stop();
     throw error;
   }
+}
+
+/** As the host's agent sees it. */
+function machineOf(host: LocalHost): Machine {
+  return {
+    read: async (path) => (await host.exec(['cat', path])).stdout,
+    isExecutable: async (path) => (await host.exec(['test', '-x', path], { allowFailure: true })).code === 0,
+    run: async (program, args, path) => (await host.exec([program, ...args], { env: { PATH: path } })).stdout,
+  };
 }
 
 async function pairedHost(
@@ -88,6 +100,7 @@ async function pairedHost(
     logger: silentLogger,
     metrics: noMetrics,
     transferNetwork: inside,
+    machine: machineOf(host),
   });
   open.push({ stop: () => driver.close() }, proxy, inside);
   const pathIn: PairedHost['pathIn'] = (pool, name, file) => {
@@ -103,5 +116,5 @@ async function pairedHost(
     // Pools are mounted in the host's namespace.
     return join(`/proc/${host.compartment.initPid}/root`, root, file);
   };
-  return { host, driver, proxy, ask, pathIn };
+  return { host, driver, network: inside, proxy, ask, pathIn };
 }

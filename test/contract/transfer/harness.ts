@@ -41,7 +41,11 @@ export interface Move {
   end(): Promise<void>;
 }
 
-export function moveOf(bench: TransferBench, name: string, extra: Partial<InstanceSpec> = {}): Move {
+export function moveOf(
+  bench: Pick<TransferBench, 'source' | 'target' | 'image' | 'pool' | 'network'>,
+  name: string,
+  extra: Partial<InstanceSpec> = {},
+): Move {
   const { source, target } = bench;
   const spec: InstanceSpec = {
     name: `${name}--default`,
