@@ -10,7 +10,7 @@ export type IntOrPercent = number | string;
 const spec = Type.Object(
   {
     selector: Type.Object(
-      { matchLabels: stringMap('Labels of the containers, in the same namespace; none selects all.') },
+      { matchLabels: stringMap('Labels of the containers, in the same namespace; {} selects all.') },
       { description: 'The containers that the budget is about.' },
     ),
     maxUnavailable: Type.Unsafe<IntOrPercent>({

@@ -17,14 +17,22 @@ export const OTHERS = ['host-2', 'host-3'] as const;
 export const small = (name: string, spec: object = {}, metadata: object = {}): object =>
   container(name, { stopTimeout: '1s', migration: { policy: 'Cold' }, ...spec }, metadata);
 
+interface Applied {
+  metadata: { name: string };
+  spec: { power?: string };
+}
+
 /** Makes the containers run on host-1, although the others may have them too; the node is as it was afterwards. */
 export async function runOnHost1(scene: Scene, ...containers: object[]): Promise<void> {
   scene.later(() => hostler(scene, ['uncordon', ...OTHERS]));
   scene.later(() => hostler(scene, ['restore', 'host-1', '--skip', '--no-wait']));
   await hostler(scene, ['cordon', ...OTHERS]);
   await scene.apply(...containers);
-  const names = containers.map((one) => (one as { metadata: { name: string } }).metadata.name);
-  await scene.untilReady(...names);
+  for (const one of containers as readonly Applied[]) {
+    const { metadata, spec } = one;
+    if (spec.power === 'Stopped') await scene.untilSays(metadata.name, 'Ready', 'PoweredOff');
+    else await scene.untilReady(metadata.name);
+  }
   await hostler(scene, ['uncordon', ...OTHERS]);
 }
 
