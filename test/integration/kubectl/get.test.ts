@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { kinds } from '../../../src/crds/kinds.ts';
 import { startApiServer, type TestApiServer } from '../../support/api-server.ts';
 import { createKubectl, type Kubectl } from '../../support/kubectl.ts';
 import { container, documents, pool } from '../../support/manifests.ts';
@@ -218,11 +219,8 @@ describe('discovery', () => {
     );
     expect(table).toMatch(/namespaces +ns +v1 +false +Namespace/);
     const mine = await kubectl.text(['api-resources', '--api-group=hostler.dev', '-o', 'name']);
-    expect(mine.trim().split('\n').sort()).toEqual([
-      'containers.hostler.dev',
-      'nodes.hostler.dev',
-      'storagepools.hostler.dev',
-    ]);
+    const all = kinds.map(({ resource, group }) => `${resource}.${group}`);
+    expect(mine.trim().split('\n').sort()).toEqual(all.toSorted());
   });
 
   it('api-versions', async () => {

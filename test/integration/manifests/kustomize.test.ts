@@ -16,6 +16,8 @@ it('kubectl kustomize manifests/deploy gives the kinds, the namespace and the ro
     expect.arrayContaining([
       'CustomResourceDefinition/clusterpolicies.hostler.dev',
       'CustomResourceDefinition/containers.hostler.dev',
+      'CustomResourceDefinition/disruptionbudgets.hostler.dev',
+      'CustomResourceDefinition/migrations.hostler.dev',
       'CustomResourceDefinition/nodes.hostler.dev',
       'CustomResourceDefinition/storagepools.hostler.dev',
       'Namespace/hostler-nodes',
