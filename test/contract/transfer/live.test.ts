@@ -82,7 +82,8 @@ section(skip === undefined ? 'live moves: Incus' : `live moves: Incus: skipped: 
         );
         await reader.until(before + 50, 60_000);
         expect(reader.isComplete).toBe(true);
-        expect(await countedIn(target.pathIn(pool, name, ''))).toBeGreaterThanOrEqual(reader.last);
+        const { last } = reader;
+        expect(await countedIn(target.pathIn(pool, name, ''))).toBeGreaterThanOrEqual(last);
         expect(await target.driver.updateInstance(move.spec, never)).toEqual({ restartRequired: [] });
         await events.until(() => events.of(name).length > 0);
         expect(events.of(name)).toEqual([{ type: 'stopped', name, requested: true }]);
@@ -145,7 +146,7 @@ section(skip === undefined ? 'live moves: Incus' : `live moves: Incus: skipped: 
     60_000,
   );
 
-  it('that fails leaves it running at the source, and a copy at the target that is not', async () => {
+  it('that is withdrawn leaves it running at the source, and a copy at the target that is not', async () => {
     const [source, target] = pair.hosts;
     const move = await begin('fails', 'btrfs');
     const { name } = move.spec;
