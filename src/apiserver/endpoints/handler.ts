@@ -45,7 +45,7 @@ interface Request {
   exchange: Exchange;
   info: RequestInfo;
   warnings: Warnings;
-  /** Aborted when the client has gone, at the deadline, and, for a watch, when the server stops. */
+  /** Aborted when the client has gone, and at the deadline. */
   abort: AbortController;
   headers: () => Headers;
 }
@@ -150,7 +150,7 @@ async function serveResource(
     format: negotiate(exchange.header('accept')),
     pretty: readPretty(info.query),
     signal: abort.signal,
-    call: { user, signal: abort.signal, warn: (message) => warnings.warn(message) },
+    call: { user, signal: abort.signal, ending: deps.stopping, warn: (message) => warnings.warn(message) },
     clock: deps.clock,
   });
 }
@@ -167,12 +167,9 @@ async function withDeadline(
   const onEnd = (): void => abort.abort(CLOSED);
   exchange.closed.addEventListener('abort', onEnd, { once: true });
   if (info.isResource && info.verb === 'watch') {
-    if (deps.stopping.aborted) onEnd();
-    deps.stopping.addEventListener('abort', onEnd, { once: true });
     try {
       return await work(abort);
     } finally {
-      deps.stopping.removeEventListener('abort', onEnd);
       exchange.closed.removeEventListener('abort', onEnd);
     }
   }

@@ -170,7 +170,7 @@ describe('watches', () => {
         Promise.resolve(
           (async function* () {
             yield { type: 'BOOKMARK' as const, resourceVersion: 7 };
-            await new Promise((resolve) => call.signal.addEventListener('abort', resolve));
+            await new Promise((resolve) => call.ending?.addEventListener('abort', resolve));
           })(),
         ),
     });
