@@ -1,5 +1,11 @@
 import { errorCode, messageOf } from '../../ports/errors.ts';
+import { saysNoLeader } from '../../ports/storage.ts';
 import { ApiError, expired, internal, timeout, unavailable } from '../status.ts';
+
+/** What is lost and what is not, for a person who sees it in kubectl. */
+const NO_LEADER =
+  'etcd has no leader, since most of its members are down or cut off: nothing can be written and no latest state be read until a majority is back. ' +
+  'Reads with resourceVersion=0 are answered with what this server saw last, and containers run on';
 
 /** What a failure of the store is for the client: 503 and 504 say that it may try again. */
 export function apiErrorOf(error: unknown): unknown {
@@ -10,12 +16,14 @@ export function apiErrorOf(error: unknown): unknown {
     case 'Timeout':
     case 'Aborted':
       return timeout(
-        'Timeout: request did not complete within requested timeout - context deadline exceeded',
+        saysNoLeader(error)
+          ? `Timeout: whether the request was carried out is not known: ${NO_LEADER}`
+          : 'Timeout: request did not complete within requested timeout - context deadline exceeded',
         error,
       );
     case 'Unavailable':
     case 'TooManyRequests':
-      return unavailable('the store is not reachable', error);
+      return unavailable(saysNoLeader(error) ? NO_LEADER : 'the store is not reachable', error);
     case 'Invalid':
       return new ApiError(
         413,
