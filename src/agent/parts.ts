@@ -26,6 +26,7 @@ import { createContainerStorage } from './pools/container-storage.ts';
 import { createPoolSync, type PoolSync } from './pools/pool-sync.ts';
 import { createSharedPools } from './pools/shared-pool.ts';
 import { type Book, createBook } from './state/book.ts';
+import { createSavingReport } from './state/saving-report.ts';
 
 /** The parts of an agent, wired to each other: they wake one another by keys, and share nothing else. */
 export interface AgentParts {
@@ -96,6 +97,7 @@ export function createParts(options: AgentOptions, deps: AgentDeps): AgentParts 
     trigger: nodeTrigger,
     isLeaseHeld: () => lease.isHeld(),
     isGuardArmed: () => link.verdict(),
+    saving: () => core.saving.verdict(),
     clusterVerdict: () => cluster.verdict(),
     poolResults: () => completeResults(informers.pools, pools),
     onHost: (fault) => availability.note(fault),
@@ -165,18 +167,20 @@ function createContext(
 function createCore(options: AgentOptions, deps: AgentDeps) {
   const { nodeName } = options;
   const informers = createInformers(options, deps);
-  const onSaving = savingTold(options, deps);
-  const book = createBook({ ...deps, nodeName, file: deps.desiredState, onSaving });
   const nodeTrigger = createTrigger();
+  const wakeNode = (): void => nodeTrigger.enqueue(nodeName);
+  const saving = createSavingReport({ ...deps, nodeName, onChange: wakeNode });
+  const book = createBook({ ...deps, nodeName, file: deps.desiredState, onSaving: saving.note });
   const containerTrigger = createTrigger();
   const wake = (key: string): void => containerTrigger.enqueue(key);
   return {
     informers,
     book,
+    saving,
     failures: createFailures(deps.clock),
     nodeTrigger,
     containerTrigger,
-    wakeNode: () => nodeTrigger.enqueue(nodeName),
+    wakeNode,
     wake,
     wakeAll: (instances: readonly { name: string }[]) => {
       for (const key of knownKeys(book, informers.containers, instances)) wake(key);
@@ -245,14 +249,6 @@ function createLimits({ parallelCreates }: AgentOptions): ContainersContext['lim
     creates: createLimiter(parallelCreates),
     starts: createLimiter(parallelCreates),
   };
-}
-
-function savingTold({ nodeName }: AgentOptions, { events }: AgentDeps): (fault: string | undefined) => void {
-  const about = { apiVersion: API_VERSION, kind: nodeKind.kind, name: nodeName };
-  return (fault) =>
-    fault === undefined
-      ? events.record(about, 'Normal', 'DesiredStateSaved', 'The desired state is saved again')
-      : events.record(about, 'Warning', 'DesiredStateNotSaved', fault);
 }
 
 function createCluster(
