@@ -144,7 +144,12 @@ const tlsOf = ({ server, ca }: ClusterPki): TlsMaterial => ({
 
 function writeAdminKubeconfig(dataDir: string, server: string, { ca, admin }: ClusterPki): Promise<void> {
   const path = adminKubeconfigPath(dataDir);
-  return writeKubeconfig(path, { server, caPem: ca.certificatePem, client: admin, user: ADMIN_USER });
+  return writeKubeconfig(path, {
+    servers: [server],
+    caPem: ca.certificatePem,
+    client: admin,
+    user: ADMIN_USER,
+  });
 }
 
 function healthChecks(storage: Storage, registries: Registries, clock: Clock): HealthCheck[] {

@@ -32,7 +32,8 @@ export function createHttp2Connection(
     onClosed: (run) => void session.once('close', run),
     close: () => {
       heart.stop();
-      session.destroy();
+      // With an error, so that a watch that is cut in the midst of an event does not look like one that has ended.
+      session.destroy(new Error('The connection was given up'));
     },
     request(request, signal) {
       if (session.closed || session.destroyed) {

@@ -82,7 +82,7 @@ export async function startApiServer(options: TestApiServerOptions = {}): Promis
     const issue = (user: string, groups: readonly string[]): Promise<KeyPair> =>
       issueClientCertificate({ ca, user, groups, clock: systemClock });
     const kubeconfigFor = async (user: string, groups: readonly string[]): Promise<string> =>
-      renderKubeconfig({ server: url, caPem, client: await issue(user, groups), user });
+      renderKubeconfig({ servers: [url], caPem, client: await issue(user, groups), user });
     const client = async (user: string, groups: readonly string[]): Promise<ApiClient> =>
       createApiClient({ url, caPem, identity: await issue(user, groups) });
     const kubeconfigPath = adminKubeconfigPath(dataDir);
