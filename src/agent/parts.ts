@@ -1,3 +1,4 @@
+import { type ClusterPolicy, clusterPolicyKind } from '../crds/cluster-policy.ts';
 import { type Container, containerKind } from '../crds/container.ts';
 import { API_VERSION, NODE_LEASE_NAMESPACE } from '../crds/kind.ts';
 import { type ConfigMap, configMapRef, MEMBERS_CONFIG_MAP } from '../crds/lease.ts';
@@ -20,6 +21,7 @@ import { handOver } from './guard/hand-over.ts';
 import { createHostAvailability } from './host-availability.ts';
 import { createHostWatch } from './host-watch.ts';
 import { createNodeLease } from './node/lease.ts';
+import { createNodeLeasePolicy } from './node/lease-policy.ts';
 import { createNodeSync } from './node/node-sync.ts';
 import { createWitnesses } from './node/witnesses.ts';
 import { createContainerStorage } from './pools/container-storage.ts';
@@ -34,7 +36,7 @@ export interface AgentParts {
   /** Looks at the container `key` soon. */
   wake: (key: string) => void;
   runnables: readonly Runnable[];
-  sentAgoMs: () => number;
+  cutOffForMs: () => number;
 }
 
 interface Informers {
@@ -42,6 +44,7 @@ interface Informers {
   nodes: Informer<Node>;
   pools: Informer<StoragePool>;
   members: Informer<ConfigMap>;
+  policies: Informer<ClusterPolicy>;
 }
 
 /** What a daemon is asked at once, besides creates and starts. */
@@ -50,11 +53,10 @@ const SYNC_POLL_MS = 100;
 
 export function createParts(options: AgentOptions, deps: AgentDeps): AgentParts {
   const { nodeName, resyncMs } = options;
-  const { clock } = deps;
   const core = createCore(options, deps);
   const { informers, book, failures, nodeTrigger, containerTrigger, wakeNode, wake, wakeAll } = core;
   const failover = createFailoverParts(options, deps, core);
-  const { link, guarded, witnesses, lease, wakeGuarded } = failover;
+  const { link, witnesses, lease, policy } = failover;
   const wakePoolsAndNode = (): void => {
     pools.enqueueAll();
     wakeNode();
@@ -97,6 +99,7 @@ export function createParts(options: AgentOptions, deps: AgentDeps): AgentParts 
     trigger: nodeTrigger,
     isLeaseHeld: () => lease.isHeld(),
     isGuardArmed: () => link.verdict(),
+    leaseTiming: () => policy.report(lease.timing()),
     saving: () => core.saving.verdict(),
     clusterVerdict: () => cluster.verdict(),
     poolResults: () => completeResults(informers.pools, pools),
@@ -112,21 +115,17 @@ export function createParts(options: AgentOptions, deps: AgentDeps): AgentParts 
     onHost: (fault) => availability.note(fault),
     hostWatch,
   });
-  const firstSync = whenSynced(informers, clock, () => {
-    guarded.review();
-    wakeGuarded();
-    hostWatch.list();
-  });
   const followers = [
     availability.probe,
     ...hostWatch.runnables,
     pools.controller,
     node,
     ...containers,
-    firstSync,
+    failover.whenFirstSynced(() => hostWatch.list()),
+    failover.policySync,
   ];
   const first = [...Object.values(informers), link, witnesses, lease, cluster];
-  return { book, wake, runnables: [...first, ...followers], sentAgoMs: () => lease.sentAgoMs() };
+  return { book, wake, runnables: [...first, ...followers], cutOffForMs: () => lease.cutOffForMs() };
 }
 
 /** What all that is done to containers goes by. */
@@ -217,10 +216,32 @@ function createFailoverParts(
     guard: link,
     witnesses,
     onHeld: wakeGuarded,
+    onTiming: wakeNode,
     onGuard: (report) => guarded.remember(report.containers),
     onStop: (renewUnarmed) => handOver({ ...deps, nodeName, link, guarded }, renewUnarmed),
   });
-  return { link, guarded, witnesses, lease, wakeGuarded };
+  const policy = createNodeLeasePolicy({
+    ...deps,
+    ...informers,
+    nodeName,
+    onWanted: (timing) => lease.want(timing),
+  });
+  informers.policies.onChange(() => policy.review());
+  informers.nodes.onChange(() => policy.review());
+  const policySync = whenSynced('policy-sync', [informers.policies, informers.nodes], {
+    clock: deps.clock,
+    run: () => policy.review(),
+  });
+  const whenFirstSynced = (run: () => void): Runnable =>
+    whenSynced('first-sync', [informers.containers, informers.pools], {
+      clock: deps.clock,
+      run() {
+        guarded.review();
+        wakeGuarded();
+        run();
+      },
+    });
+  return { link, guarded, witnesses, lease, policy, policySync, whenFirstSynced };
 }
 
 function createStorage(deps: AgentDeps, informers: Informers, pools: PoolSync) {
@@ -234,6 +255,7 @@ function createInformers({ nodeName }: AgentOptions, deps: AgentDeps): Informers
     containers: createInformer<Container>({ ...deps, ref: containerKind, fieldSelector }),
     nodes: createInformer<Node>({ ...deps, ref: nodeKind, fieldSelector: `metadata.name=${nodeName}` }),
     pools: createInformer<StoragePool>({ ...deps, ref: storagePoolKind }),
+    policies: createInformer<ClusterPolicy>({ ...deps, ref: clusterPolicyKind }),
     members: createInformer<ConfigMap>({
       ...deps,
       ref: configMapRef,
@@ -297,10 +319,14 @@ function createImageWatch(wakeNode: () => void): (reference: string) => boolean 
 }
 
 /** From the first full list on, what the API does not have is known to be gone: everything is looked at once more. */
-function whenSynced({ containers, pools }: Informers, clock: Clock, run: () => void): Runnable {
-  const hasSynced = (): boolean => containers.hasSynced() && pools.hasSynced();
+function whenSynced(
+  name: string,
+  informers: readonly { hasSynced(): boolean }[],
+  { clock, run }: { clock: Clock; run: () => void },
+): Runnable {
+  const hasSynced = (): boolean => informers.every((informer) => informer.hasSynced());
   return {
-    name: 'first-sync',
+    name,
     ready: hasSynced,
     async start(signal) {
       while (!hasSynced()) {

@@ -40,7 +40,7 @@ export interface Breakage {
 export interface NodeActor {
   readonly name: string;
   /** What a peer asks, on this node's clock. */
-  answerPeer(reply: (sentAgoMs: number) => void): void;
+  answerPeer(reply: (cutOffForMs: number) => void): void;
 }
 
 interface Deps {
@@ -70,7 +70,8 @@ export function createNodeActor(deps: Deps): NodeActor {
   const containers = new Map<string, ContainerRecord>();
   let guard = disarmed;
   let life = 0;
-  let lease = startNodeLease(localNow(), guard);
+  const before = { timing, liveUntilMs: Number.NEGATIVE_INFINITY };
+  let lease = startNodeLease(localNow(), guard, before);
   let lastAskedMs = Number.NEGATIVE_INFINITY;
 
   const isUp = (): boolean =>
@@ -191,10 +192,10 @@ export function createNodeActor(deps: Deps): NodeActor {
     const answers: WitnessAnswer[] = [];
     for (const peer of deps.peers()) {
       if (peer.name === name) continue;
-      let sentAgoMs = 0;
+      let cutOffForMs = 0;
       const heard = asAgent(() => {
         const nowMs = localNow();
-        answers.push({ peer: peer.name, sentAgoMs, receivedMs: nowMs });
+        answers.push({ peer: peer.name, cutOffForMs, receivedMs: nowMs });
         const question = { node: name, askedMs, nowMs, answers, members: deps.members };
         const next = onWitnessAnswers(lease, question, timing);
         if (next === lease) return;
@@ -202,8 +203,8 @@ export function createNodeActor(deps: Deps): NodeActor {
         leaseChanged(next);
       });
       network.send(name, peer.name, () =>
-        peer.answerPeer((ago) => {
-          sentAgoMs = ago;
+        peer.answerPeer((cutOff) => {
+          cutOffForMs = cutOff;
           network.send(peer.name, name, heard);
         }),
       );
@@ -215,7 +216,7 @@ export function createNodeActor(deps: Deps): NodeActor {
     if (shouldAskPeers(lease, nowMs, timing) && nowMs - lastAskedMs >= ASK_EVERY_MS) askPeers();
     const action = nextLeaseAction(lease, nowMs);
     if (action.do === 'wait') return;
-    lease = onSent(lease, action, nowMs);
+    lease = onSent(lease, action, nowMs, timing);
     if (action.do === 'renew') renew(action);
     else read();
   };
@@ -232,7 +233,7 @@ export function createNodeActor(deps: Deps): NodeActor {
 
   const startAgent = (): void => {
     life++;
-    lease = startNodeLease(localNow(), guard);
+    lease = startNodeLease(localNow(), guard, before);
     for (const [key, placed] of store.containers) containers.set(key, placed);
     heartbeat();
   };

@@ -22,6 +22,8 @@ export interface HostReport {
   isGuardArmed?: boolean;
   /** Whether the desired state is on the disk. Absent: not known yet. */
   saving?: SavingVerdict;
+  /** Absent: not known yet. */
+  lease?: NodeStatus['lease'];
   /** Absent: the other agents cannot reach this one. */
   agentPort?: number;
   /** RFC 3339 */
@@ -40,6 +42,7 @@ export function nodeStatus(node: Node, report: HostReport): NodeStatus {
     ...(report.host === undefined ? {} : hostPart(node, report.host, report.agentVersion)),
     ...(pools.length === 0 && old.pools === undefined ? {} : { pools }),
     ...portPart(report),
+    ...(report.lease === undefined ? {} : { lease: report.lease }),
     ...(conditions.length === 0 ? {} : { conditions }),
   };
 }

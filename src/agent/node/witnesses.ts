@@ -24,7 +24,10 @@ export interface Witnesses extends Runnable {
   ask(signal: AbortSignal, onAnswer: (count: Count) => void): Promise<void>;
 }
 
-export type Count = (state: NodeLeaseState, at: { askedMs: number; nowMs: number }) => NodeLeaseState;
+export type Count = (
+  state: NodeLeaseState,
+  at: { askedMs: number; nowMs: number; timing: FailoverTiming },
+) => NodeLeaseState;
 
 /** What is on the disk. */
 export interface KnownPeers {
@@ -40,7 +43,6 @@ export interface KnownPeersFile {
 
 export interface WitnessesDeps {
   nodeName: string;
-  timing: FailoverTiming;
   members: Informer<ConfigMap>;
   /** Absent: nobody can be asked. */
   peers: Peers | undefined;
@@ -57,7 +59,7 @@ const REFRESH_MS = 30_000;
 const LOOKUP_MS = 5_000;
 
 export function createWitnesses(deps: WitnessesDeps): Witnesses {
-  const { nodeName, timing, members, peers, file, clock, logger } = deps;
+  const { nodeName, members, peers, file, clock, logger } = deps;
   const known = new Map<string, Peer>();
   let list: MemberList | undefined;
 
@@ -119,7 +121,7 @@ export function createWitnesses(deps: WitnessesDeps): Witnesses {
       const asked = list;
       if (asked === undefined || peers === undefined) return;
       const answers: WitnessAnswer[] = [];
-      const count: Count = (state, at) =>
+      const count: Count = (state, { timing, ...at }) =>
         onWitnessAnswers(state, { node: nodeName, ...at, answers, members: asked.members }, timing);
       // Alone it may be more than half of all nodes.
       onAnswer(count);
@@ -129,8 +131,8 @@ export function createWitnesses(deps: WitnessesDeps): Witnesses {
           if (peer === undefined) return;
           try {
             const limits = { clock, timeoutMs: ANSWER_MS, what: `Asking ${name}` };
-            const sentAgoMs = await withDeadline(limits, signal, (inner) => peers.ask(peer, inner));
-            answers.push({ peer: name, sentAgoMs, receivedMs: clock.monotonicMs() });
+            const cutOffForMs = await withDeadline(limits, signal, (inner) => peers.ask(peer, inner));
+            answers.push({ peer: name, cutOffForMs, receivedMs: clock.monotonicMs() });
             onAnswer(count);
           } catch (error) {
             logger.debug({ peer: name, error: messageOf(error) }, 'a peer does not answer');

@@ -76,13 +76,6 @@ async function startAgent(host = createFakeHost(clock)): Promise<Started> {
       agentVersion: 'test',
       defaultNetwork: 'incusbr0',
       allowedConfig: DEFAULT_ALLOWED_CONFIG,
-      timing: {
-        renewMs: 500,
-        durationMs: 3_000,
-        fenceDelayMs: 1_000,
-        suspectAfterMs: 1_000,
-        witnessMarginMs: 150,
-      },
       parallelCreates: 4,
       statusMs: 2_000,
       resyncMs: 60_000,
@@ -186,7 +179,7 @@ describe('the agent against the API server', () => {
       return node?.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True');
     });
     const lease = await people.get<Lease>(leaseRef, { namespace: NODE_LEASE_NAMESPACE, name: NODE }, never);
-    expect(lease?.spec).toMatchObject({ holderIdentity: NODE, leaseDurationSeconds: 3 });
+    expect(lease?.spec).toMatchObject({ holderIdentity: NODE, leaseDurationSeconds: 5 });
 
     await people.create<StoragePool>(
       storagePoolKind,
