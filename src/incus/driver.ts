@@ -56,6 +56,7 @@ export function createIncusDriver(options: IncusDriverOptions): HostDriver {
   const server = new Server(api);
   const contextOf = async (signal: AbortSignal): Promise<InstanceContext> => ({
     api,
+    clock,
     operationTimeoutMs,
     abilities: await server.abilities(signal),
   });
