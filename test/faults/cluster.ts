@@ -6,7 +6,9 @@ import { hostNames, IMAGES_DIR, localPaths } from '../../src/config/local.ts';
 import { type Compartment, findCompartment, stopCompartment } from '../../src/cmd/local/compartment.ts';
 import { DAEMON } from '../../src/cmd/local/daemon.ts';
 import { networkOf, SWITCH } from '../../src/cmd/local/network.ts';
-import { AGENT, CONTROL_PLANE, SERVER } from '../../src/cmd/local/parts.ts';
+import { AGENT } from '../../src/cmd/local/parts.ts';
+import { SERVER } from '../../src/cmd/local/servers.ts';
+import { CONTROL_PLANE } from '../../src/config/local.ts';
 import {
   allPids,
   childrenOf,

@@ -2,19 +2,23 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Condition, isConditionTrue } from '../../crds/conditions.ts';
 import { NODE_LEASE_NAMESPACE } from '../../crds/kind.ts';
-import { checkLocalOptions, hostNames, type LocalOptions, localPaths } from '../../config/local.ts';
-import { type ApiAnswer, type LocalApi, localApi } from './api.ts';
+import {
+  checkLocalOptions,
+  hostNames,
+  type LocalOptions,
+  localPaths,
+  localServers,
+} from '../../config/local.ts';
+import type { ApiAnswer, LocalApi } from './api.ts';
 import { SWITCH, type LocalNetwork, openNetwork } from './network.ts';
 import { findCompartment } from './compartment.ts';
 import type { LocalHost } from './host.ts';
 import { takeLock } from './lock.ts';
 import {
-  adminKubeconfig,
   AGENT,
   checkPortIsFree,
   ensureAccess,
   ensureAgent,
-  ensureControlPlane,
   ensureHost,
   forwarderOf,
   type LocalCluster,
@@ -22,6 +26,7 @@ import {
 } from './parts.ts';
 import { run } from './process.ts';
 import { type Outcome, type Progress, StepError } from './progress.ts';
+import { anyServerApi, ensureControlPlane } from './servers.ts';
 
 /** What was asked for at the first `up`, in the state folder. */
 export interface ClusterRecord extends LocalOptions {
@@ -55,7 +60,10 @@ export async function up(options: UpOptions): Promise<Outcome> {
 /** @returns undefined when there is no cluster in the folder */
 export function readRecord(stateDir: string): ClusterRecord | undefined {
   const { options } = localPaths(stateDir);
-  return existsSync(options) ? (JSON.parse(readFileSync(options, 'utf8')) as ClusterRecord) : undefined;
+  if (!existsSync(options)) return undefined;
+  // Clusters that were made before there were replicas do not name any.
+  const found = JSON.parse(readFileSync(options, 'utf8')) as ClusterRecord;
+  return { ...found, replicas: found.replicas ?? 1 };
 }
 
 /** The record of the cluster, new or found. @throws Error when it was made with options that cannot be changed */
@@ -63,7 +71,7 @@ function recordOf(options: LocalOptions): ClusterRecord {
   const found = readRecord(options.stateDir);
   const record: ClusterRecord = { ...options, poolCreated: found?.poolCreated ?? false };
   if (found !== undefined) {
-    const changed = (['runtime', 'port'] as const).find((name) => found[name] !== options[name]);
+    const changed = (['runtime', 'port', 'replicas'] as const).find((name) => found[name] !== options[name]);
     if (changed !== undefined) {
       throw new Error(
         `The cluster in ${options.stateDir} has --${changed} ${found[changed]}: end it first ('hostler down')`,
@@ -85,7 +93,7 @@ function writeRecord(record: ClusterRecord): void {
 
 async function runSteps(options: UpOptions, record: ClusterRecord): Promise<Outcome> {
   const { progress } = options;
-  const { stateDir, port, hosts: count } = record;
+  const { stateDir, port, hosts: count, replicas } = record;
   const names = hostNames(count);
   const outcomes: Outcome[] = [];
   const step = async (title: string, action: Parameters<Progress['step']>[1]): Promise<void> => {
@@ -100,11 +108,17 @@ async function runSteps(options: UpOptions, record: ClusterRecord): Promise<Outc
     network = await openNetwork(stateDir);
     return found === undefined ? 'done' : 'unchanged';
   });
-  await step(`Control plane, and ${count} hosts with their daemons`, async (say) => {
+  const machines = `${count} hosts with their daemons`;
+  await step(replicas === 1 ? `Control plane, and ${machines}` : machines, async (say) => {
     const started = await startMachines(options, network as LocalNetwork, names, say);
     hosts = started.hosts;
     return started.outcome;
   });
+  if (replicas > 1) {
+    await step(`Control plane on ${replicas} of them`, () =>
+      ensureControlPlane(options, network as LocalNetwork),
+    );
+  }
   const agentsSince = new Map<string, number>();
   await step('Agents', () =>
     all(
@@ -116,7 +130,7 @@ async function runSteps(options: UpOptions, record: ClusterRecord): Promise<Outc
     ),
   );
   await step(`API on https://127.0.0.1:${port}`, () => ensureAccess(options));
-  const api = localApi(localPaths(stateDir).apiSocket, adminKubeconfig(stateDir));
+  const api = anyServerApi(localServers(record));
   if (!record.poolCreated) {
     await step('Storage pool default', async () => {
       await createDefaultPool(api);
@@ -146,7 +160,8 @@ async function startMachines(
 ): Promise<{ hosts: LocalHost[]; outcome: Outcome }> {
   const hosts: LocalHost[] = [];
   const outcome = await all([
-    ensureControlPlane(cluster, network),
+    // One that runs on the hosts comes after them.
+    ...(cluster.options.replicas === 1 ? [ensureControlPlane(cluster, network)] : []),
     ...names.map(async (name) => {
       const started = await ensureHost(cluster, network, name);
       hosts.push(started.host);
