@@ -1,3 +1,4 @@
+import { type ClusterPolicy, clusterPolicyKind } from '../crds/cluster-policy.ts';
 import { type Container, containerKind } from '../crds/container.ts';
 import { NODE_LEASE_NAMESPACE } from '../crds/kind.ts';
 import { type ConfigMap, configMapRef, type Lease, leaseRef, MEMBERS_CONFIG_MAP } from '../crds/lease.ts';
@@ -18,6 +19,7 @@ export interface Informers {
   readonly containers: Informer<Container>;
   /** The nodes' leases, each named as its node. */
   readonly leases: Informer<Lease>;
+  readonly policies: Informer<ClusterPolicy>;
   /** The ConfigMap of the member list alone. */
   readonly members: Informer<ConfigMap>;
 }
@@ -51,6 +53,7 @@ export function createInformers(options: InformersOptions): Informers {
       },
     }),
     leases: createInformer<Lease>({ ...options, ref: leaseRef, namespace: NODE_LEASE_NAMESPACE }),
+    policies: createInformer<ClusterPolicy>({ ...options, ref: clusterPolicyKind }),
     members: createInformer<ConfigMap>({
       ...options,
       ref: configMapRef,

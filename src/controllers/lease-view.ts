@@ -50,7 +50,9 @@ export interface LeaseViewDeps {
   logger: Logger;
 }
 
-const PROBE_MS = 250;
+/** Of the shortest time between renewals: the age of a renewal is known no better than that. */
+const PROBES_PER_RENEWAL = 4;
+const LEAST_PROBE_MS = 50;
 const PROBE_TIMEOUT_MS = 1_000;
 /** While a majority is missing, or a proof. */
 const LOOK_AGAIN_MS = 500;
@@ -123,11 +125,17 @@ export function createLeaseView(deps: LeaseViewDeps): LeaseView {
       while (!signal.aborted) {
         // A single node has nobody to fence, and nothing to ask for.
         if (leases.size > 1) await probe(deps, view, signal);
-        await sleep(clock, PROBE_MS, signal);
+        await sleep(clock, probeMs(leases), signal);
       }
       for (const stop of stops) stop();
     },
   };
+}
+
+function probeMs(leases: ReadonlyMap<string, LeaseRecord>): number {
+  let renewMs = defaultTiming.renewMs;
+  for (const { timing } of leases.values()) renewMs = Math.min(renewMs, timing.renewMs);
+  return Math.max(LEAST_PROBE_MS, renewMs / PROBES_PER_RENEWAL);
 }
 
 /** Nothing is known when it fails: then the renewals count as old, which brakes. */

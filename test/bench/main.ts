@@ -1,35 +1,42 @@
 /**
- * `npm run bench -- [names…] [--json FILE]`: measures what docs/benchmarks.md says, on this machine, each figure beside
- * what it is compared with, in one run. Nothing here fails on a slow day: a goal that is missed is printed as missed.
+ * `npm run bench -- [names…] [--json FILE] [--kills COUNT]`: measures what docs/benchmarks.md says, on this machine, each
+ * figure beside what it is compared with, in one run. Nothing here fails on a slow day: a goal that is missed is printed as missed.
  */
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { measureApi } from './api.ts';
 import { createMany, createOne } from './create.ts';
-import { failover } from './failover.ts';
+import { failover, failoverMany } from './failover.ts';
 import { type Figure, formatFigures } from './figure.ts';
 import { leaderTakeover } from './leader.ts';
 import { type BenchCluster, startBenchCluster } from './local-cluster.ts';
 import { atRest } from './rest.ts';
 import { restartAfterKill } from './restart.ts';
 
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { json: { type: 'string' }, kills: { type: 'string', default: '20' } },
+});
+
 const onCluster: Record<string, (cluster: BenchCluster) => Promise<Figure[]>> = {
   'create-many': createMany,
   'create-one': createOne,
   restart: restartAfterKill,
   rest: atRest,
-  failover,
+  failover: (cluster) => failover(cluster, Number(values.kills)),
+  'failover-many': failoverMany,
 };
 const alone: Record<string, () => Promise<Figure[]>> = { api: measureApi, leader: leaderTakeover };
 
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: 'string' } } });
 const known = [...Object.keys(onCluster), ...Object.keys(alone)];
 const unknown = positionals.filter((name) => !known.includes(name));
 if (unknown.length > 0) {
   process.stderr.write(`No such benchmark: ${unknown.join(', ')}. There are: ${known.join(', ')}\n`);
   process.exit(2);
 }
-const chosen = positionals.length > 0 ? positionals : known;
+/** Parts of others, for a closer look. */
+const PARTS = ['failover-many'];
+const chosen = positionals.length > 0 ? positionals : known.filter((name) => !PARTS.includes(name));
 const figures: Figure[] = [];
 
 const run = async (name: string, measure: () => Promise<Figure[]>): Promise<void> => {

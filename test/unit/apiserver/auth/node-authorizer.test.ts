@@ -21,6 +21,7 @@ describe('what a node may do', () => {
   it.each<[boolean, ResourceAttributes]>([
     [true, on('list', 'containers', 'hostler.dev')],
     [true, on('watch', 'storagepools', 'hostler.dev')],
+    [true, on('watch', 'clusterpolicies', 'hostler.dev')],
     [true, on('get', 'nodes', 'hostler.dev', { name: 'host-2' })],
     [true, on('update', 'nodes', 'hostler.dev', { name: 'host-1' })],
     [true, on('patch', 'nodes', 'hostler.dev', { name: 'host-1', subresource: 'status' })],
@@ -46,6 +47,7 @@ describe('what a node may do', () => {
     [false, on('create', 'containers', 'hostler.dev')],
     [false, on('delete', 'containers', 'hostler.dev', { name: 'web' })],
     [false, on('create', 'storagepools', 'hostler.dev')],
+    [false, on('update', 'clusterpolicies', 'hostler.dev', { name: 'cluster' })],
     [true, on('get', 'events', '', { namespace: 'default', name: 'x' })],
     [false, on('list', 'events', '')],
     [false, on('list', 'nodes', '')],
