@@ -98,6 +98,12 @@ export class LeaderView {
     this.#review(nowMs);
   }
 
+  /** The lease is gone. No renewal of it can succeed any more, and the last one that did is as old as this at the least. */
+  onDeleted(name: string, nowMs: number): void {
+    const node = this.#nodes.get(name);
+    if (node !== undefined) this.#nodes.set(name, { ...node, sawMs: nowMs });
+  }
+
   /**
    * The nodes that count; others are watched, but are no part of the majority. The time for which the majority must have
    * held begins anew: what was believed before was counted by another list, which a node may be two changes ahead of.

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { ContainerSpec } from '../../../../src/crds/container.ts';
-import { failoverOf, isMovable } from '../../../../src/plan/failover/eligibility.ts';
+import { failoverOf, isMovable, mayLetGo } from '../../../../src/plan/failover/eligibility.ts';
 import { container, storagePool } from '../../../support/cluster-objects.ts';
 
 const shared = storagePool('shared');
@@ -61,6 +61,8 @@ describe('failoverOf', () => {
   });
 });
 
+const deleting = { deletionTimestamp: '2026-01-01T00:00:00Z' };
+
 describe('isMovable', () => {
   const policy = (name: 'Recreate' | 'Stay') => ({ failover: { policy: name } });
   it.each([
@@ -74,10 +76,28 @@ describe('isMovable', () => {
   });
 
   it('leaves what is being deleted', () => {
-    const web = container('web', {
-      spec: policy('Recreate'),
-      metadata: { deletionTimestamp: '2026-01-01T00:00:00Z' },
-    });
+    const web = container('web', { spec: policy('Recreate'), metadata: deleting });
     expect(isMovable({ ...web, status: { failover: 'Recreate' } }, pools)).toBe(false);
+  });
+
+  it('brings what is being deleted to where its files on shared storage can be removed', () => {
+    const web = container('web', { spec: { rootPool: 'shared' }, metadata: deleting });
+    expect(isMovable({ ...web, status: { failover: 'Recover' } }, pools)).toBe(true);
+  });
+});
+
+describe('mayLetGo', () => {
+  const local = { failover: { policy: 'Recreate' } } as const;
+  const stay = { failover: { policy: 'Stay' } } as const;
+  it.each([
+    ['it has stopped with the lease', local, deleting, 'Recreate', 'LeaseExpired', true],
+    ['it is not deleted', local, {}, 'Recreate', 'LeaseExpired', false],
+    ['it may run on without a lease', stay, deleting, 'Stay', 'LeaseExpired', false],
+    ['its host is off by the word of an operator', stay, deleting, 'Stay', 'Operator: alice', true],
+    ['its host was switched off', stay, deleting, undefined, 'Fencing: redfish', true],
+    ['it has files elsewhere', { rootPool: 'shared' }, deleting, 'Recover', 'Operator: alice', false],
+  ] as const)('%s', (_, spec, metadata, failover, by, expected) => {
+    const status = failover === undefined ? {} : { failover };
+    expect(mayLetGo({ ...container('web', { spec, metadata }), status }, pools, by)).toBe(expected);
   });
 });
