@@ -241,7 +241,7 @@ interface Listed {
 
 const LEASES = `/apis/coordination.k8s.io/v1/namespaces/${NODE_LEASE_NAMESPACE}/leases`;
 
-/** Hosts whose node is not Ready, whose agent has not renewed its lease yet, or that lack the default pool (if there is one). */
+/** Hosts whose node is not Ready, whose guard is not armed, whose agent has not renewed its lease yet, or that lack the default pool (if there is one). */
 async function unreadyHosts(
   api: LocalApi,
   names: readonly string[],
@@ -257,7 +257,9 @@ async function unreadyHosts(
     const renewedMs = Date.parse(leases?.find(named)?.spec?.renewTime ?? '');
     const isFresh = !agentsSince.has(name) || renewedMs >= (agentsSince.get(name) ?? 0);
     const hasPool = pool === undefined || pool.status?.nodes?.[name]?.ready === true;
-    return !isFresh || !hasPool || !isConditionTrue(nodes?.find(named)?.status?.conditions, 'Ready');
+    const conditions = nodes?.find(named)?.status?.conditions;
+    const isWell = isConditionTrue(conditions, 'Ready') && isConditionTrue(conditions, 'GuardArmed');
+    return !isFresh || !hasPool || !isWell;
   });
 }
 
