@@ -7,7 +7,7 @@ import { defaultAuthorizer } from './auth/authorizer.ts';
 import { allDefinitions } from './builtin/definitions.ts';
 import { createDiscovery } from './discovery/serve.ts';
 import { createHandler } from './endpoints/handler.ts';
-import { createInflightLimit, DEFAULT_LIMITS } from './endpoints/inflight.ts';
+import { createInflightLimit, DEFAULT_LIMITS, type InflightLimits } from './endpoints/inflight.ts';
 import { type HealthCheck, rememberFor } from './health/health.ts';
 import { createHttpServer, type HttpServer, type TlsMaterial } from './http/http-server.ts';
 import type { ListenAddress } from './http/listen.ts';
@@ -46,7 +46,7 @@ export interface ApiServerOptions {
   /** @defaultValue 60 s; for requests other than watches */
   requestTimeoutMs?: number;
   /** @defaultValue 400 reads and 200 writes at a time */
-  inflight?: { reads: number; writes: number };
+  inflight?: InflightLimits;
 }
 
 export interface ApiServerDeps {

@@ -6,10 +6,11 @@ import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { measureApi } from './api.ts';
 import { createMany, createOne } from './create.ts';
-import { failover, failoverMany } from './failover.ts';
+import { DEFAULTS, failoverAt, failoverMany, QUICK } from './failover.ts';
 import { type Figure, formatFigures } from './figure.ts';
 import { leaderTakeover } from './leader.ts';
 import { type BenchCluster, startBenchCluster } from './local-cluster.ts';
+import { renewals } from './renewals.ts';
 import { atRest } from './rest.ts';
 import { restartAfterKill } from './restart.ts';
 
@@ -23,20 +24,24 @@ const onCluster: Record<string, (cluster: BenchCluster) => Promise<Figure[]>> = 
   'create-one': createOne,
   restart: restartAfterKill,
   rest: atRest,
-  failover: (cluster) => failover(cluster, Number(values.kills)),
   'failover-many': failoverMany,
+  'failover-defaults': failoverAt(DEFAULTS, Number(values.kills)),
+  'failover-quick': failoverAt(QUICK, Number(values.kills)),
 };
-const alone: Record<string, () => Promise<Figure[]>> = { api: measureApi, leader: leaderTakeover };
+const alone: Record<string, () => Promise<Figure[]>> = { api: measureApi, leader: leaderTakeover, renewals };
 
+const GROUPS: Record<string, string[]> = {
+  failover: ['failover-many', 'failover-defaults', 'failover-quick'],
+};
 const known = [...Object.keys(onCluster), ...Object.keys(alone)];
-const unknown = positionals.filter((name) => !known.includes(name));
+const asked = positionals.flatMap((name) => GROUPS[name] ?? [name]);
+const unknown = asked.filter((name) => !known.includes(name));
 if (unknown.length > 0) {
-  process.stderr.write(`No such benchmark: ${unknown.join(', ')}. There are: ${known.join(', ')}\n`);
+  const all = [...known, ...Object.keys(GROUPS)];
+  process.stderr.write(`No such benchmark: ${unknown.join(', ')}. There are: ${all.join(', ')}\n`);
   process.exit(2);
 }
-/** Parts of others, for a closer look. */
-const PARTS = ['failover-many'];
-const chosen = positionals.length > 0 ? positionals : known.filter((name) => !PARTS.includes(name));
+const chosen = asked.length > 0 ? asked : known;
 const figures: Figure[] = [];
 
 const run = async (name: string, measure: () => Promise<Figure[]>): Promise<void> => {

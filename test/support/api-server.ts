@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
+import type { InflightLimits } from '../../src/apiserver/endpoints/inflight.ts';
 import type { KeyPair } from '../../src/apiserver/pki/certificates.ts';
 import {
   issueClientCertificate,
@@ -43,7 +44,7 @@ export interface TestApiServerOptions {
   /** Further listen addresses, after the free port on 127.0.0.1. */
   listen?: ApiServerOptions['listen'];
   requestTimeoutMs?: number;
-  inflight?: { reads: number; writes: number };
+  inflight?: InflightLimits;
   /** The data folder of another one, whose authority and certificates it takes over: the same cluster on an empty store. */
   pkiOf?: string;
 }

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { NODE_LEASE_NAMESPACE } from '../../crds/kind.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Logger } from '../../ports/logger.ts';
 import type { Metrics } from '../../ports/metrics.ts';
@@ -11,7 +12,7 @@ import { CLOSED, type Exchange } from '../http/exchange.ts';
 import { ApiError, forbidden, noSuchPath, timeout, tooManyRequests, unauthorized } from '../status.ts';
 import { negotiate } from './accept.ts';
 import { toApiError } from './errors.ts';
-import type { InflightLimit } from './inflight.ts';
+import type { Counted, InflightLimit } from './inflight.ts';
 import { readPretty, unknownParameters } from './query-options.ts';
 import { type Headers, sendStatus } from './respond.ts';
 import { parseRequest, type RequestInfo, type ResourceRequest } from './request-info.ts';
@@ -221,11 +222,16 @@ async function authorize(authorizer: Authorizer, attributes: Attributes): Promis
 }
 
 /** @throws ApiError 429 */
-function enter(inflight: InflightLimit, { verb }: ResourceRequest): () => void {
-  if (verb === 'watch') return () => undefined;
-  const leave = inflight.enter(verb !== 'get' && verb !== 'list');
+function enter(inflight: InflightLimit, info: ResourceRequest): () => void {
+  if (info.verb === 'watch') return () => undefined;
+  const leave = inflight.enter(countedAs(info));
   if (leave === undefined) throw tooManyRequests('Too many requests, please try again later.', 1);
   return leave;
+}
+
+function countedAs({ verb, resource, namespace }: ResourceRequest): Counted {
+  if (resource === 'leases' && namespace === NODE_LEASE_NAMESPACE) return 'nodeLeases';
+  return verb === 'get' || verb === 'list' ? 'reads' : 'writes';
 }
 
 /** @returns the status that the request ended with */
