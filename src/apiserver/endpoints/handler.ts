@@ -198,6 +198,8 @@ function userOf({ peer }: Exchange, clock: Clock): UserInfo | undefined {
 function attributesOf(info: RequestInfo, user: UserInfo): Attributes {
   if (!info.isResource) return { isResource: false, user, verb: info.verb, path: info.path };
   const { verb, group, version, resource, subresource, namespace, name } = info;
+  const isSelecting = verb === 'list' || verb === 'watch';
+  const fieldSelector = isSelecting ? info.query.get('fieldSelector') : null;
   return {
     isResource: true,
     user,
@@ -208,6 +210,7 @@ function attributesOf(info: RequestInfo, user: UserInfo): Attributes {
     ...(subresource === undefined ? {} : { subresource }),
     ...(namespace === undefined ? {} : { namespace }),
     ...(name === undefined ? {} : { name }),
+    ...(fieldSelector === null ? {} : { fieldSelector }),
   };
 }
 

@@ -90,14 +90,21 @@ describe('mayLetGo', () => {
   const local = { failover: { policy: 'Recreate' } } as const;
   const stay = { failover: { policy: 'Stay' } } as const;
   it.each([
-    ['it has stopped with the lease', local, deleting, 'Recreate', 'LeaseExpired', true],
-    ['it is not deleted', local, {}, 'Recreate', 'LeaseExpired', false],
-    ['it may run on without a lease', stay, deleting, 'Stay', 'LeaseExpired', false],
-    ['its host is off by the word of an operator', stay, deleting, 'Stay', 'Operator: alice', true],
-    ['its host was switched off', stay, deleting, undefined, 'Fencing: redfish', true],
-    ['it has files elsewhere', { rootPool: 'shared' }, deleting, 'Recover', 'Operator: alice', false],
-  ] as const)('%s', (_, spec, metadata, failover, by, expected) => {
-    const status = failover === undefined ? {} : { failover };
-    expect(mayLetGo({ ...container('web', { spec, metadata }), status }, pools, by)).toBe(expected);
+    { when: 'it has stopped with the lease', spec: local, agreed: 'Recreate', by: 'LeaseExpired', may: true },
+    { when: 'it may run on without a lease', spec: stay, agreed: 'Stay', by: 'LeaseExpired', may: false },
+    { when: 'an operator says so', spec: stay, agreed: 'Stay', by: 'Operator: alice', may: true },
+    { when: 'its host was switched off', spec: stay, agreed: 'Stay', by: 'Fencing: redfish', may: true },
+    {
+      when: 'it has files elsewhere',
+      spec: { rootPool: 'shared' },
+      agreed: 'Recover',
+      by: 'Operator: alice',
+      may: false,
+    },
+  ] as const)('$when: $may', ({ spec, agreed, by, may }) => {
+    const status = { failover: agreed };
+    const web = { ...container('web', { spec, metadata: deleting }), status };
+    expect(mayLetGo(web, pools, by)).toBe(may);
+    expect(mayLetGo({ ...container('web', { spec }), status }, pools, by)).toBe(false);
   });
 });
