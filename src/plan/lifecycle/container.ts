@@ -157,11 +157,11 @@ function ending(): Step {
   return { do: 'wait', reason: 'Ending', message, afterMs: BUSY_RETRY_MS };
 }
 
-/** A run is taken for one only when it is seen to last. */
+/** A restart is taken for a run only when it is seen to last. */
 function justStarted({ record, nowMs }: ContainerFacts): Step | undefined {
   const sinceMs = nowMs - (record.history.seenSinceMs ?? Number.NEGATIVE_INFINITY);
   if (sinceMs < 0 || sinceMs >= JUST_STARTED_MS) return undefined;
-  const message = `It was started just now, and is ready once it has run for ${JUST_STARTED_MS / 1_000} s`;
+  const message = `It was started again just now, and is ready once it has run for ${JUST_STARTED_MS / 1_000} s`;
   return { do: 'wait', reason: 'JustStarted', message, afterMs: JUST_STARTED_MS - sinceMs };
 }
 

@@ -171,8 +171,9 @@ function historyOfRun(
   now: Now,
 ): RestartHistory {
   const startedAtMs = seen.lastStartedAtMs ?? now.ms;
-  const isYoung = now.ms - startedAtMs < LASTING_MS;
-  return { ...history, startedAtMs, ...(isYoung ? { seenSinceMs: now.ms } : {}) };
+  // Only what has ended before has to show that it lasts: all else would become Ready later, for nothing.
+  const mustLast = history.inARow > 0 && now.ms - startedAtMs < LASTING_MS;
+  return { ...history, startedAtMs, ...(mustLast ? { seenSinceMs: now.ms } : {}) };
 }
 
 /**
