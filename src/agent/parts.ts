@@ -20,6 +20,7 @@ import { createGuardedContainers } from './guard/guarded.ts';
 import { handOver } from './guard/hand-over.ts';
 import { createHostAvailability } from './host-availability.ts';
 import { createHostWatch } from './host-watch.ts';
+import { createFencedWordCheck } from './node/fenced-word.ts';
 import { createNodeLease } from './node/lease.ts';
 import { createNodeLeasePolicy } from './node/lease-policy.ts';
 import { createNodeSync } from './node/node-sync.ts';
@@ -215,6 +216,7 @@ function createFailoverParts(
     store: deps.leaseStore,
     guard: link,
     witnesses,
+    takeBackWord: createFencedWordCheck({ ...deps, nodeName }),
     onHeld: wakeGuarded,
     onTiming: wakeNode,
     onGuard: (report) => guarded.remember(report.containers),

@@ -13,7 +13,9 @@ import {
   startNodeLease,
 } from '../../plan/failover/node-lease.ts';
 import { disarmed } from '../../plan/failover/guard.ts';
+import { leaseRecord } from '../../plan/failover/lease-record.ts';
 import type { FailoverTiming } from '../../plan/failover/timing.ts';
+import { type Moment, nowBefore } from '../../plan/failover/two-clocks.ts';
 import { shouldAskPeers, witnessAnswer } from '../../plan/failover/witness.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { withDeadline } from '../../ports/deadline.ts';
@@ -54,7 +56,9 @@ export interface NodeLeaseDeps {
   logger: Logger;
   metrics: Metrics;
   guard: Pick<GuardLink, 'atStart' | 'keeps' | 'setLease'>;
-  witnesses: Pick<Witnesses, 'ask' | 'version'>;
+  witnesses: Pick<Witnesses, 'ask' | 'version' | 'onSaid'>;
+  /** Before the first renewal; rejects: not now. */
+  takeBackWord(signal: AbortSignal): Promise<void>;
   /** The lease was got, or got again after its deadline had passed. */
   onHeld(): void;
   /** The lease states another timing now. */
@@ -66,12 +70,6 @@ export interface NodeLeaseDeps {
    * has resolved may the guard be told.
    */
   onStop(renewUnarmed: (signal: AbortSignal) => Promise<void>): Promise<void>;
-}
-
-/** Two readings of the same moment. */
-interface Moment {
-  monotonicMs: number;
-  wallMs: number;
 }
 
 /** Of the time between two renewals: an answer that takes longer is none. */
@@ -140,7 +138,9 @@ class LeaseLoop implements NodeLease {
     if (report !== undefined) this.#deps.onGuard(report);
     const { term, deadlineMs: until } = report ?? disarmed;
     const before = this.#timing.begin(report);
-    this.#state = startNodeLease(clock.monotonicMs(), { term, deadlineMs: until }, before);
+    const { monotonicMs, wallMs } = this.#now();
+    this.#state = startNodeLease(monotonicMs, { term, deadlineMs: until }, before);
+    this.#wallDeadlineMs = wallMs + until - monotonicMs;
     const running = new Set<Promise<void>>();
     const run = (task: Promise<void>): void => {
       running.add(task);
@@ -157,6 +157,17 @@ class LeaseLoop implements NodeLease {
     }
     await Promise.all(running);
     await this.#deps.onStop((inner) => this.#renewUnarmed(inner));
+  }
+
+  #now(): Moment {
+    const { clock } = this.#deps;
+    return { monotonicMs: clock.monotonicMs(), wallMs: clock.nowMs() };
+  }
+
+  /** Now, as seen from the end of the permission: a host that slept has less left of it than its monotonic clock says. */
+  #nowBeforeEnd(): number {
+    const end = { monotonicMs: deadlineMs(this.#state), wallMs: this.#wallDeadlineMs };
+    return nowBefore(end, this.#now());
   }
 
   #act(signal: AbortSignal): Promise<void> | undefined {
@@ -203,11 +214,13 @@ class LeaseLoop implements NodeLease {
     const { clock, metrics } = this.#deps;
     const sent: Moment = { monotonicMs: this.#state.lastSentMs, wallMs: clock.nowMs() };
     try {
-      const lease = await this.#call('Renewing the node lease', signal, (inner) =>
-        this.#write(said, sinceReplyMs, inner),
-      );
+      const lease = await this.#call('Renewing the node lease', signal, async (inner) => {
+        await this.#deps.takeBackWord(inner);
+        return await this.#write(said, sinceReplyMs, inner);
+      });
       this.#lease = lease;
       this.#timing.onConfirmed(said.timing);
+      this.#deps.witnesses.onSaid(leaseRecord(lease).uses);
       const nowMs = clock.monotonicMs();
       const resourceVersion = lease.metadata.resourceVersion ?? '';
       this.#change(onRenewed(this.#state, { nowMs, resourceVersion }, this.#timing.kept()), sent);
@@ -270,20 +283,19 @@ class LeaseLoop implements NodeLease {
   #shouldAsk(): boolean {
     const nowMs = this.#deps.clock.monotonicMs();
     if (this.#isAsking || nowMs - this.#lastAskedMs < ASK_EVERY_MS) return false;
-    return this.#timing.isKnown() && shouldAskPeers(this.#state, nowMs, this.#timing.kept());
+    return this.#timing.isKnown() && shouldAskPeers(this.#state, this.#nowBeforeEnd(), this.#timing.kept());
   }
 
   async #askPeers(signal: AbortSignal): Promise<void> {
     const { clock, witnesses, logger } = this.#deps;
-    const asked: Moment = { monotonicMs: clock.monotonicMs(), wallMs: clock.nowMs() };
+    const asked = this.#now();
     this.#isAsking = true;
     this.#lastAskedMs = asked.monotonicMs;
-    await witnesses.ask(signal, (count) => {
-      const nowMs = clock.monotonicMs();
-      const next = count(this.#state, { askedMs: asked.monotonicMs, nowMs, timing: this.#timing.kept() });
+    await witnesses.ask(asked, signal, (count) => {
+      const next = count(this.#state, { nowMs: this.#nowBeforeEnd(), timing: this.#timing.kept() });
       if (next === this.#state) return;
       logger.debug(
-        { forMs: Math.round(deadlineMs(next) - nowMs) },
+        { forMs: Math.round(deadlineMs(next) - clock.monotonicMs()) },
         'most nodes are cut off: this one runs on',
       );
       this.#change(next, asked);

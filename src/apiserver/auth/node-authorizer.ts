@@ -7,7 +7,7 @@ import {
   newNode,
   ownEvent,
   ownFinalizers,
-  ownLabels,
+  ownLabelsAndWord,
   ownLease,
   ownNodeStatus,
   ownStatus,
@@ -48,7 +48,7 @@ const RULES: Record<string, Rule> = {
     if (name !== node) return denied(reason);
     if (subresource === 'status' && isChange(verb)) return restricted(ownNodeStatus);
     const isMain = subresource === undefined;
-    return isMain && verb === 'patch' ? restricted(ownLabels(node)) : denied(reason);
+    return isMain && verb === 'patch' ? restricted(ownLabelsAndWord(node)) : denied(reason);
   },
   [`storagepools.${GROUP}`]: readsAll,
   [`clusterpolicies.${GROUP}`]: readsAll,

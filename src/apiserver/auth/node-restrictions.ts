@@ -36,18 +36,22 @@ export const ownLease: Restriction = {
       : 'a node can only update its Lease',
 };
 
-/** The labels by which its host is found; agents before 0.1 did not set them. */
-export const ownLabels = (node: string): Restriction => ({
+/** The labels by which its host is found (agents before 0.1 did not set them), and the end of the word that its host is off. */
+export const ownLabelsAndWord = (node: string): Restriction => ({
   refuse(_existing, change) {
-    const only = 'a node can only patch the labels of its Node that say its name';
+    const only =
+      'a node can only patch the labels of its Node that say its name, and take back the word that its host is off';
     if (change.type !== 'patch' || change.patchType !== 'merge' || !isMap(change.body)) return only;
     const { metadata, apiVersion: _apiVersion, kind: _kind, ...rest } = change.body;
     if (Object.keys(rest).length > 0 || !isMap(metadata)) return only;
-    const { labels, ...others } = metadata;
+    const { labels = {}, annotations = {}, ...others } = metadata;
     const isNaming = Object.keys(others).every((field) => NAMING.has(field));
     const isName =
       isMap(labels) && Object.entries(labels).every(([key, value]) => NAME_LABELS.has(key) && value === node);
-    return isNaming && isName ? undefined : only;
+    const isWord =
+      isMap(annotations) &&
+      Object.entries(annotations).every(([key, value]) => key === FENCED_BY_ANNOTATION && value === null);
+    return isNaming && isName && isWord ? undefined : only;
   },
 });
 

@@ -174,6 +174,18 @@ describe('its Node', () => {
       merge({ metadata: { labels: own, annotations: { 'hostler.dev/fenced-by': 'me' } } }),
       only,
     ],
+    [
+      'the end of the word that it is off',
+      node,
+      merge({ metadata: { resourceVersion: '7', annotations: { 'hostler.dev/fenced-by': null } } }),
+      undefined,
+    ],
+    [
+      'the end of another annotation',
+      node,
+      merge({ metadata: { annotations: { 'a.example/b': null } } }),
+      only,
+    ],
     ['its taints', node, merge({ metadata: { labels: own }, spec: { taints: [] } }), only],
     ['whether it is cordoned', node, merge({ spec: { unschedulable: false } }), only],
     ['by a JSON patch', node, { type: 'patch', patchType: 'json', body: [] }, only],
