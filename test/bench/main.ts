@@ -11,6 +11,7 @@ import { type Figure, formatFigures } from './figure.ts';
 import { leaderTakeover } from './leader.ts';
 import { type BenchCluster, startBenchCluster } from './local-cluster.ts';
 import { renewals } from './renewals.ts';
+import { replicas } from './replicas.ts';
 import { atRest } from './rest.ts';
 import { restartAfterKill } from './restart.ts';
 
@@ -28,7 +29,12 @@ const onCluster: Record<string, (cluster: BenchCluster) => Promise<Figure[]>> = 
   'failover-defaults': failoverAt(DEFAULTS, Number(values.kills)),
   'failover-quick': failoverAt(QUICK, Number(values.kills)),
 };
-const alone: Record<string, () => Promise<Figure[]>> = { api: measureApi, leader: leaderTakeover, renewals };
+const alone: Record<string, () => Promise<Figure[]>> = {
+  api: measureApi,
+  leader: leaderTakeover,
+  renewals,
+  replicas,
+};
 
 const GROUPS: Record<string, string[]> = {
   failover: ['failover-many', 'failover-defaults', 'failover-quick'],
