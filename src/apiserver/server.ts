@@ -3,7 +3,7 @@ import { messageOf } from '../ports/errors.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { Storage } from '../ports/storage.ts';
-import { defaultAuthorizer } from './auth/authorizer.ts';
+import { type Authorizer, defaultAuthorizer } from './auth/authorizer.ts';
 import { allDefinitions } from './builtin/definitions.ts';
 import { createDiscovery } from './discovery/serve.ts';
 import { createHandler } from './endpoints/handler.ts';
@@ -56,6 +56,8 @@ export interface ApiServerDeps {
   metrics: Metrics;
   /** The body of /metrics. */
   metricsText: () => Promise<string>;
+  /** Who may do what. @defaultValue defaultAuthorizer */
+  authorizer?: Authorizer;
 }
 
 const DRAIN_MS = 5_000;
@@ -71,7 +73,7 @@ export function createApiServer(options: ApiServerOptions, deps: ApiServerDeps):
   const stopping = new AbortController();
   const handler = createHandler({
     registries,
-    authorizer: defaultAuthorizer(),
+    authorizer: deps.authorizer ?? defaultAuthorizer(),
     discovery: createDiscovery(() => registries.all(), options.hostlerVersion ?? 'dev'),
     healthChecks: healthChecks(storage, registries, clock),
     metricsText: deps.metricsText,

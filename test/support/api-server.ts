@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
+import type { Authorizer } from '../../src/apiserver/auth/authorizer.ts';
 import type { InflightLimits } from '../../src/apiserver/endpoints/inflight.ts';
 import type { KeyPair } from '../../src/apiserver/pki/certificates.ts';
 import {
@@ -45,6 +46,8 @@ export interface TestApiServerOptions {
   listen?: ApiServerOptions['listen'];
   requestTimeoutMs?: number;
   inflight?: InflightLimits;
+  /** @defaultValue the product's own */
+  authorizer?: Authorizer;
   /** The data folder of another one, whose authority and certificates it takes over: the same cluster on an empty store. */
   pkiOf?: string;
 }
@@ -53,7 +56,7 @@ const READY_WITHIN_MS = 20_000;
 
 export async function startApiServer(options: TestApiServerOptions = {}): Promise<TestApiServer> {
   const dataDir = await mkdtemp(join(tmpdir(), 'hostler-api-'));
-  const { listen = [], pkiOf, ...rest } = options;
+  const { listen = [], pkiOf, authorizer, ...rest } = options;
   if (pkiOf !== undefined) await cp(pkiFolder(pkiOf), pkiFolder(dataDir), { recursive: true });
   const etcd = await startEtcd();
   const storage = createEtcdStorage({ endpoints: [etcd.endpoint], logger: silentLogger });
@@ -65,6 +68,7 @@ export async function startApiServer(options: TestApiServerOptions = {}): Promis
       logger: silentLogger,
       metrics: noMetrics,
       metricsText: () => Promise.resolve('up 1\n'),
+      ...(authorizer === undefined ? {} : { authorizer }),
     },
   );
   let stopped: Promise<void> | undefined;
