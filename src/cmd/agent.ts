@@ -61,7 +61,7 @@ export function agentCommand(): Command {
     )
     .option(
       '--remote <name=url>',
-      'image server that references may name; name=incus:url for other protocols than simplestreams; may be repeated',
+      'image server that references may name, besides images; name=incus:url for other protocols than simplestreams; may be repeated',
       repeated,
     )
     .option(

@@ -61,6 +61,10 @@ export interface AgentConfig {
   listen?: string;
 }
 
+/** The server of the images that Incus itself knows by this name. */
+const DEFAULT_REMOTES: Readonly<Record<string, ImageServer>> = {
+  images: { url: 'https://images.linuxcontainers.org', protocol: 'simplestreams' },
+};
 const NODE_NAME = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
 const LABEL_KEY = /^([a-z0-9]([-a-z0-9.]*[a-z0-9])?\/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
 const LABEL_VALUE = /^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$/;
@@ -85,7 +89,7 @@ export function parseAgentConfig(flags: AgentFlags): AgentConfig {
     labels: Object.fromEntries((flags.label ?? []).map(labelOf)),
     ...(defaultNetwork === 'none' ? {} : { defaultNetwork }),
     ...(allowConfig === undefined ? {} : { allowedConfig: allowConfig.flatMap(listOf) }),
-    remotes: Object.fromEntries((flags.remote ?? []).map(remoteOf)),
+    remotes: { ...DEFAULT_REMOTES, ...Object.fromEntries((flags.remote ?? []).map(remoteOf)) },
     ...guardOf(flags),
     ...peerListenOf(flags.peerListen),
     statusMs: durationMs('--status-interval', flags.statusInterval, 1_000),

@@ -24,7 +24,7 @@ describe('parseAgentConfig', () => {
       stateDir: '/state',
       labels: {},
       defaultNetwork: 'incusbr0',
-      remotes: {},
+      remotes: { images: { url: 'https://images.linuxcontainers.org', protocol: 'simplestreams' } },
       guard: 'start',
       peerListen: { host: '0.0.0.0', port: 9465 },
       statusMs: 20_000,
