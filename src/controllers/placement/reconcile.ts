@@ -3,6 +3,7 @@ import { referenceTo } from '../../crds/object.ts';
 import { failoverOf } from '../../plan/failover/eligibility.ts';
 import type { SchedulingFacts } from '../../plan/scheduling/facts.ts';
 import { planPlacement } from '../../plan/scheduling/placement.ts';
+import { waitsForPools } from '../../plan/scheduling/young-pools.ts';
 import { hasCode } from '../../ports/errors.ts';
 import type { Reconcile } from '../../reconcile/controller.ts';
 import { writeStatus } from '../../reconcile/status.ts';
@@ -10,6 +11,9 @@ import type { ControllerDeps } from '../deps.ts';
 import { addHostFinalizer } from '../finalizer.ts';
 import { timeStamp } from '../time-stamp.ts';
 import { isSaid, pendingStatus, type Placement, placedStatus } from '../placement-status.ts';
+
+/** While nodes prove a new pool. */
+const POOLS_AGAIN_MS = 250;
 
 export interface PlacementState {
   readonly facts: SchedulingFacts;
@@ -59,6 +63,7 @@ export function placementReconciler(deps: ControllerDeps, state: PlacementState)
       await refuse(deps, container, { reason: 'Unschedulable', message: decision.message }, signal);
       return {};
     }
+    if (waitsForPools(container, facts, deps.clock.nowMs())) return { requeueAfterMs: POOLS_AGAIN_MS };
     facts.assume(container, decision.node);
     await place({ deps, facts }, container, decision.node, signal);
     acknowledged.set(key, uid);
