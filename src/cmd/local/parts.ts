@@ -12,7 +12,7 @@ import {
   type LocalServer,
   localServers,
 } from '../../config/local.ts';
-import { type Compartment, findCompartment, MARK } from './compartment.ts';
+import { type Compartment, findCompartment, markedEnv } from './compartment.ts';
 import { DAEMON } from './daemon.ts';
 import { type LocalHost, startHost } from './host.ts';
 import type { LocalNetwork } from './network.ts';
@@ -62,7 +62,8 @@ export async function ensureAgent({ options, program }: LocalCluster, host: Loca
         'data-dir': servers[0]?.dataDir ?? '',
         server: servers.map(({ url }) => url).join(','),
       };
-      const { stdout } = await run([...program, 'certificate', 'node', host.name, ...flagsOf(flags)]);
+      const argv = [...program, 'certificate', 'node', host.name, ...flagsOf(flags)];
+      const { stdout } = await run(argv, { env: markedEnv(stateDir, 'certificate') });
       writeFileSync(kubeconfig, stdout, { mode: 0o600 });
     }
     mkdirSync(dataDir, { recursive: true, mode: 0o700 });
@@ -119,7 +120,7 @@ export async function ensureAccess({ options, program }: LocalCluster): Promise<
     cwd: '/',
     detached: true,
     stdio: ['ignore', log, log],
-    env: { ...process.env, [MARK]: `${stateDir}:forward` },
+    env: markedEnv(stateDir, 'forward'),
   });
   closeSync(log);
   await once(child, 'spawn');

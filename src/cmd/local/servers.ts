@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { API_PORT, ETCD_PEER_PORT, type LocalServer, localServers } from '../../config/local.ts';
 import { type LocalApi, localApi } from './api.ts';
-import { openCompartment } from './compartment.ts';
+import { markedEnv, openCompartment } from './compartment.ts';
 import type { LocalNetwork } from './network.ts';
 import { flagsOf, type LocalCluster, logOf } from './parts.ts';
 import { isRunning, type ProcessIdentity, run } from './process.ts';
@@ -65,9 +65,13 @@ function memberFlags({ host }: LocalServer, servers: readonly LocalServer[]): Re
 }
 
 /** One cluster has one CA, and its etcd another: made by the first server's program, and copied to the others. */
-async function ensureAuthorities({ program }: LocalCluster, servers: readonly LocalServer[]): Promise<void> {
+async function ensureAuthorities(
+  { options, program }: LocalCluster,
+  servers: readonly LocalServer[],
+): Promise<void> {
   const [first, ...others] = servers as [LocalServer, ...LocalServer[]];
-  await run([...program, 'certificate', 'authorities', '--data-dir', first.dataDir]);
+  const argv = [...program, 'certificate', 'authorities', '--data-dir', first.dataDir];
+  await run(argv, { env: markedEnv(options.stateDir, 'certificate') });
   for (const other of others) {
     for (const folder of ['pki', 'pki/etcd']) {
       mkdirSync(join(other.dataDir, folder), { recursive: true, mode: 0o700 });

@@ -11,7 +11,7 @@ import {
 } from '../../config/local.ts';
 import type { ApiAnswer, LocalApi } from './api.ts';
 import { SWITCH, type LocalNetwork, openNetwork } from './network.ts';
-import { findCompartment } from './compartment.ts';
+import { findCompartment, markedEnv } from './compartment.ts';
 import type { LocalHost } from './host.ts';
 import { takeLock } from './lock.ts';
 import {
@@ -148,7 +148,7 @@ async function runSteps(options: UpOptions, record: ClusterRecord): Promise<Outc
 async function ensureImage({ options: { stateDir }, imageScript }: UpOptions): Promise<Outcome> {
   const { image } = localPaths(stateDir);
   if (existsSync(image)) return 'unchanged';
-  await run([imageScript, image]);
+  await run([imageScript, image], { env: markedEnv(stateDir, 'image') });
   return 'done';
 }
 
