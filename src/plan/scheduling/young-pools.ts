@@ -6,7 +6,7 @@ import { matchesLabels } from './labels.ts';
 import type { NodeFacts } from './node-facts.ts';
 
 /** Nodes prove within a few seconds that a new Shared pool is the same one for all; the first would get everything before. */
-const YOUNG_MS = 10_000;
+export const YOUNG_POOL_MS = 10_000;
 /** Of an entry of Node.status.pools that will say something else soon. */
 const UNDECIDED = new Set(['Pending', 'Proving']);
 
@@ -14,20 +14,19 @@ const UNDECIDED = new Set(['Pending', 'Proving']);
  * Whether to wait with a container, although a node would take it: one of its Shared pools has only just been created, and
  * nodes that are ready have not said yet whether they have it. Bounded by the age of the pool, and never for a container that
  * is pinned.
- * @param nowMs wall clock; where it differs much from that of the API there is no wait
+ * @param isYoung whether a pool was created within YOUNG_POOL_MS
  */
-export function waitsForPools(container: Container, facts: SchedulingFacts, nowMs: number): boolean {
+export function waitsForPools(
+  container: Container,
+  facts: SchedulingFacts,
+  isYoung: (pool: StoragePool) => boolean,
+): boolean {
   const pin = container.spec.placement?.nodeName;
   if (pin !== undefined && pin !== '') return false;
   return poolsOf(container).some((name) => {
     const pool = facts.pools.get(name);
-    return pool !== undefined && isShared(pool) && isYoung(pool, nowMs) && isUndecided(pool, facts);
+    return pool !== undefined && isShared(pool) && isYoung(pool) && isUndecided(pool, facts);
   });
-}
-
-function isYoung({ metadata }: StoragePool, nowMs: number): boolean {
-  const ageMs = nowMs - Date.parse(metadata.creationTimestamp ?? '');
-  return Math.abs(ageMs) < YOUNG_MS;
 }
 
 function isUndecided(pool: StoragePool, { nodes }: SchedulingFacts): boolean {
