@@ -14,6 +14,7 @@ import { renewals } from './renewals.ts';
 import { replicas } from './replicas.ts';
 import { atRest } from './rest.ts';
 import { restartAfterKill } from './restart.ts';
+import { benchWitnesses } from './witnesses.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -34,6 +35,7 @@ const alone: Record<string, () => Promise<Figure[]>> = {
   leader: leaderTakeover,
   renewals,
   replicas,
+  witnesses: benchWitnesses,
 };
 
 const GROUPS: Record<string, string[]> = {
