@@ -59,7 +59,7 @@ export interface NodeLeaseDeps {
   witnesses: Pick<Witnesses, 'ask' | 'version' | 'onSaid'>;
   /** Before the first renewal; rejects: not now. */
   takeBackWord(signal: AbortSignal): Promise<void>;
-  /** The lease was got, or got again after its deadline had passed. */
+  /** There is time for starts again: the lease was got, or renewed after so little of it had been left that nothing was started. */
   onHeld(): void;
   /** The lease states another timing now. */
   onTiming(): void;
@@ -170,6 +170,14 @@ class LeaseLoop implements NodeLease {
     return nowBefore(end, this.#now());
   }
 
+  #startMarginMs(): number {
+    return this.#timing.kept().durationMs * START_MARGIN;
+  }
+
+  #hasTimeForStarts(): boolean {
+    return this.isHeld() && this.#nowBeforeEnd() + this.#startMarginMs() <= deadlineMs(this.#state);
+  }
+
   #act(signal: AbortSignal): Promise<void> | undefined {
     const nowMs = this.#deps.clock.monotonicMs();
     const action = nextLeaseAction(this.#state, nowMs);
@@ -182,7 +190,7 @@ class LeaseLoop implements NodeLease {
   /** @param from the moment from which a new deadline counts */
   #change(next: NodeLeaseState, from?: Moment): void {
     const { guard } = this.#deps;
-    const wasHeld = this.isHeld();
+    const couldStart = this.#hasTimeForStarts();
     const before = deadlineMs(this.#state);
     this.#state = next;
     const deadline = deadlineMs(next);
@@ -199,10 +207,10 @@ class LeaseLoop implements NodeLease {
         revoked,
         timing: this.#timing.kept(),
         liveUntilMs: next.liveUntilMs,
-        startMarginMs: this.#timing.kept().durationMs * START_MARGIN,
+        startMarginMs: this.#startMarginMs(),
       });
     }
-    if (!wasHeld && this.isHeld()) this.#deps.onHeld();
+    if (!couldStart && this.#hasTimeForStarts()) this.#deps.onHeld();
     this.#pause.end();
   }
 
