@@ -82,6 +82,7 @@ export function createHost(world: World, runtime: Runtime, me: Endpoint): Host {
   const lookSoon = (): void =>
     after(world.random() * LOOK_MS, () => {
       enforce();
+      if (keeper.due() === undefined) runtime.settle(me.name, true);
       isWatching = false;
       watch();
     });
@@ -113,8 +114,9 @@ export function createHost(world: World, runtime: Runtime, me: Endpoint): Host {
       if (asleepAt === undefined) return;
       sleptMs += world.now - asleepAt;
       asleepAt = undefined;
-      runtime.wake(me.name, () => keeper.due() !== undefined, world.now + AFTER_WAKE_MS);
+      runtime.wake(me.name, keeper.due() !== undefined);
       lookSoon();
+      after(AFTER_WAKE_MS, () => runtime.settle(me.name, false));
       const woken = sleepers;
       sleepers = [];
       for (const fire of woken) fire();

@@ -8,10 +8,10 @@ export interface Runtime {
   /** The host lost its power. */
   lose(node: string): void;
   sleep(node: string): void;
-  /**
-   * @param isDue whether the permission of what ran has ended: then it has until `byMs` to stop, and is not counted till then
-   */
-  wake(node: string, isDue: () => boolean, byMs: number): void;
+  /** @param isLate whether the permission of what ran has ended meanwhile: then it is not counted until `settle` */
+  wake(node: string, isLate: boolean): void;
+  /** What was late on this node counts again, since its permission is back; or should have stopped by now. */
+  settle(node: string, isPermitted: boolean): void;
   runsOn(key: string, node: string): boolean;
   runningOn(key: string): readonly string[];
   /** What broke a promise; empty while none did. */
@@ -47,15 +47,6 @@ export function createRuntime(world: World): Runtime {
     for (const other of instances) {
       if (other === instance || other.key !== instance.key || other.isAsleep || other.isLate) continue;
       blame(`${instance.key} ${what} on ${instance.node} while it runs on ${other.node}`);
-    }
-  };
-  /** A while after it woke: what goes on has a permission again, and counts. */
-  const settle = (node: string, isDue: boolean): void => {
-    for (const instance of instances) {
-      if (instance.node !== node || !instance.isLate || instance.isAsleep) continue;
-      instance.isLate = false;
-      if (isDue) blame(`${instance.key} goes on for too long after ${node} woke`);
-      else judge(instance, 'goes on');
     }
   };
   const remove = (instance: Instance): void => {
@@ -107,15 +98,23 @@ export function createRuntime(world: World): Runtime {
     sleep(node) {
       for (const instance of instances) if (instance.node === node) instance.isAsleep = true;
     },
-    wake(node, isDue, byMs) {
-      const isLate = isDue();
+    wake(node, isLate) {
       for (const instance of instances) {
         if (instance.node !== node) continue;
         instance.isAsleep = false;
         instance.isLate = isLate;
         if (!isLate) judge(instance, 'wakes');
       }
-      if (isLate) world.at(byMs, () => settle(node, isDue()));
+    },
+    settle(node, isPermitted) {
+      for (const instance of instances) {
+        if (instance.node !== node || !instance.isLate || instance.isAsleep) continue;
+        if (!isPermitted) blame(`${instance.key} goes on for too long after ${node} woke`);
+        // What the guard has begun to stop ends as late.
+        if (isPermitted && instance.isStopping) continue;
+        instance.isLate = false;
+        if (isPermitted) judge(instance, 'goes on');
+      }
     },
   };
 }
