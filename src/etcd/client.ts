@@ -71,6 +71,11 @@ export function createEtcdClient(options: EtcdOptions): EtcdClient {
   const requestTimeoutMs = options.requestTimeoutMs ?? 5_000;
   const clients = options.endpoints.map((endpoint) => rawClient(endpoint, options.tls));
   const closing = new AbortController();
+  /** Calls that wait. A signal looks through all of its listeners for the one to remove, which with hundreds of calls is felt. */
+  const waiting = new Set<() => void>();
+  closing.signal.addEventListener('abort', () => {
+    for (const onClosed of waiting) onClosed();
+  });
   let index = 0;
 
   const current = (): { raw: Etcd3; giveUp(): void } => {
@@ -88,7 +93,7 @@ export function createEtcdClient(options: EtcdOptions): EtcdClient {
     if (limits.signal?.aborted) throw new EtcdCallError('unsent', aborted(what));
     const deadline = Date.now() + limits.timeoutMs;
     try {
-      return await bounded(run(endpoint.raw, { deadline, ...requireLeader }), what, limits, closing.signal);
+      return await bounded(run(endpoint.raw, { deadline, ...requireLeader }), what, limits, waiting);
     } catch (thrown) {
       const { fate, error } = etcdFailure(thrown, what);
       if (fate !== 'refused' && error.code !== 'Aborted') endpoint.giveUp();
@@ -164,12 +169,17 @@ export function retryUntil(limits: CallLimits): Retry {
 }
 
 /** Ends the wait (not the call: gRPC's own deadline does that) when the time is up or somebody aborts. */
-function bounded<T>(call: Promise<T>, what: string, limits: CallLimits, closed: AbortSignal): Promise<T> {
+function bounded<T>(
+  call: Promise<T>,
+  what: string,
+  limits: CallLimits,
+  waiting: Set<() => void>,
+): Promise<T> {
   const { signal, timeoutMs } = limits;
   return new Promise((resolve, reject) => {
     const finish = (): void => {
       timer.cancel();
-      closed.removeEventListener('abort', onAbort);
+      waiting.delete(onAbort);
       signal?.removeEventListener('abort', onAbort);
     };
     const fail = (error: unknown): void => {
@@ -181,9 +191,9 @@ function bounded<T>(call: Promise<T>, what: string, limits: CallLimits, closed: 
       fail(new HostlerError('Timeout', `Cannot ${what}: etcd did not answer within ${timeoutMs} ms`)),
     );
     call.then(resolve, fail).finally(finish);
-    closed.addEventListener('abort', onAbort, { once: true });
+    waiting.add(onAbort);
     signal?.addEventListener('abort', onAbort, { once: true });
-    if (closed.aborted || signal?.aborted) onAbort();
+    if (signal?.aborted) onAbort();
   });
 }
 
