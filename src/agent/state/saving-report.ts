@@ -18,7 +18,7 @@ export interface SavingVerdict {
 export interface SavingReportDeps {
   nodeName: string;
   events: EventRecorder;
-  onChange(): void;
+  onChange: () => void;
 }
 
 export function createSavingReport({ nodeName, events, onChange }: SavingReportDeps): SavingReport {

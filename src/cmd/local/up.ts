@@ -210,9 +210,15 @@ async function untilHostsReady(
   { names, agentsSince, say }: ReadyOptions,
 ): Promise<void> {
   const deadline = performance.now() + 60_000;
+  let fault: unknown;
   for (;;) {
-    const waiting = await unreadyHosts(api, names, agentsSince);
-    if (waiting.length === 0) return;
+    // On a machine that is short of time one answer of the API server may be late.
+    const unready = await unreadyHosts(api, names, agentsSince).catch((error: unknown) => {
+      fault = error;
+      return undefined;
+    });
+    if (unready?.length === 0) return;
+    const waiting = unready ?? names;
     say(`waiting for ${waiting.join(', ')}`);
     for (const name of waiting) {
       if (findCompartment(stateDir, name)?.part(AGENT) === undefined) {
@@ -224,7 +230,7 @@ async function untilHostsReady(
       throw new StepError(
         `${waiting.join(', ')}: not Ready after 60 s`,
         logOf(stateDir, `${name}-${AGENT}`),
-        undefined,
+        fault,
       );
     }
     await delay(100);
