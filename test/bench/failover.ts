@@ -10,7 +10,7 @@ import { type LeaseTiming, leaseTimingMs } from '../../src/crds/lease-timing.ts'
 import { systemClock as clock } from '../../src/ports/clock.ts';
 import { BEAT_IMAGE } from '../faults/cluster.ts';
 import { BEAT_PATH, buildHeartbeatImage } from '../faults/heartbeat-image.ts';
-import { readBeats } from '../faults/record.ts';
+import { createBeatReader } from '../faults/beats.ts';
 import { livesOf } from '../faults/validate/heartbeats.ts';
 import { type ContainerWatch, IMAGE, isRunning, numbered, watchContainers } from './containers.ts';
 import { rawSeconds, remove, warmUp } from './create.ts';
@@ -226,7 +226,7 @@ async function backUp(cluster: BenchCluster, watch: ContainerWatch, names: reado
 }
 
 function lastTwo(cluster: BenchCluster, name: string) {
-  const [before, after] = livesOf(readBeats(localPaths(cluster.stateDir).shared, name)).slice(-2);
+  const [before, after] = livesOf(createBeatReader(localPaths(cluster.stateDir).shared).read(name)).slice(-2);
   if (before === undefined || after === undefined) throw new Error(`${name} was not started a second time`);
   return { before, after };
 }
