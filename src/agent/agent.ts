@@ -6,7 +6,6 @@ import type { Metrics } from '../ports/metrics.ts';
 import type { Guard } from '../ports/guard.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Peers } from '../ports/peers.ts';
-import type { FailoverTiming } from '../plan/failover/timing.ts';
 import { createManager } from '../reconcile/manager.ts';
 import { createParts } from './parts.ts';
 import type { HostFolders } from './pools/host-folders.ts';
@@ -29,8 +28,8 @@ export interface Agent {
   ready(): boolean;
   /** The names of the parts that are not ready. */
   unready(): string[];
-  /** What a peer that asks is told: how long ago the last renewal of the node lease was sent. */
-  sentAgoMs(): number;
+  /** What a peer that asks is told: for how long this node has been cut off; not positive: it is not. */
+  cutOffForMs(): number;
 }
 
 export interface AgentOptions {
@@ -44,8 +43,6 @@ export interface AgentOptions {
   allowedConfig: readonly string[];
   /** uid of the cluster to belong to from now on, whatever was remembered: once, an operator's word. */
   acceptCluster?: string;
-  /** Without faults (timingFaults). */
-  timing: FailoverTiming;
   /** Where the other agents reach this one; absent: nowhere. */
   agentPort?: number;
   /** How many instances are created at once. */
@@ -76,13 +73,13 @@ export interface AgentDeps {
 
 export function createAgent(options: AgentOptions, deps: AgentDeps): Agent {
   const { logger, clock } = deps;
-  const { book, wake, runnables, sentAgoMs } = createParts(options, deps);
+  const { book, wake, runnables, cutOffForMs } = createParts(options, deps);
   const manager = createManager({ clock, logger });
   manager.add(...runnables);
   return {
     ready: () => manager.ready(),
     unready: () => manager.unready(),
-    sentAgoMs,
+    cutOffForMs,
     async run(signal) {
       await book.load();
       for (const key of book.keys()) wake(key);

@@ -1,3 +1,4 @@
+import { type ClusterPolicy, clusterPolicyKind } from '../crds/cluster-policy.ts';
 import { type Container, containerKind } from '../crds/container.ts';
 import { API_VERSION, NODE_LEASE_NAMESPACE } from '../crds/kind.ts';
 import { type ConfigMap, configMapRef, MEMBERS_CONFIG_MAP } from '../crds/lease.ts';
@@ -21,13 +22,16 @@ import { handOver } from './guard/hand-over.ts';
 import { createHostAvailability } from './host-availability.ts';
 import { createHostWatch } from './host-watch.ts';
 import { createMigrationInformers, createMigrationSync } from './migrations/sync.ts';
+import { createFencedWordCheck } from './node/fenced-word.ts';
 import { createNodeLease } from './node/lease.ts';
+import { createNodeLeasePolicy } from './node/lease-policy.ts';
 import { createNodeSync } from './node/node-sync.ts';
 import { createWitnesses } from './node/witnesses.ts';
 import { createContainerStorage } from './pools/container-storage.ts';
 import { createPoolSync, type PoolSync } from './pools/pool-sync.ts';
 import { createSharedPools } from './pools/shared-pool.ts';
 import { type Book, createBook } from './state/book.ts';
+import { createSavingReport } from './state/saving-report.ts';
 
 /** The parts of an agent, wired to each other: they wake one another by keys, and share nothing else. */
 export interface AgentParts {
@@ -35,7 +39,7 @@ export interface AgentParts {
   /** Looks at the container `key` soon. */
   wake: (key: string) => void;
   runnables: readonly Runnable[];
-  sentAgoMs: () => number;
+  cutOffForMs: () => number;
 }
 
 interface Informers {
@@ -43,6 +47,7 @@ interface Informers {
   nodes: Informer<Node>;
   pools: Informer<StoragePool>;
   members: Informer<ConfigMap>;
+  policies: Informer<ClusterPolicy>;
 }
 
 /** What a daemon is asked at once, besides creates and starts. */
@@ -51,11 +56,10 @@ const SYNC_POLL_MS = 100;
 
 export function createParts(options: AgentOptions, deps: AgentDeps): AgentParts {
   const { nodeName, resyncMs } = options;
-  const { clock } = deps;
   const core = createCore(options, deps);
   const { informers, book, failures, nodeTrigger, containerTrigger, wakeNode, wake, wakeAll } = core;
   const failover = createFailoverParts(options, deps, core);
-  const { link, guarded, witnesses, lease, wakeGuarded } = failover;
+  const { link, witnesses, lease, policy } = failover;
   const wakePoolsAndNode = (): void => {
     pools.enqueueAll();
     wakeNode();
@@ -98,6 +102,8 @@ export function createParts(options: AgentOptions, deps: AgentDeps): AgentParts 
     trigger: nodeTrigger,
     isLeaseHeld: () => lease.isHeld(),
     isGuardArmed: () => link.verdict(),
+    leaseTiming: () => policy.report(lease.timing()),
+    saving: () => core.saving.verdict(),
     clusterVerdict: () => cluster.verdict(),
     poolResults: () => completeResults(informers.pools, pools),
     onHost: (fault) => availability.note(fault),
@@ -114,15 +120,18 @@ export function createParts(options: AgentOptions, deps: AgentDeps): AgentParts 
     onHost,
     hostWatch,
   });
+  const followers = [
+    availability.probe,
+    ...hostWatch.runnables,
+    pools.controller,
+    node,
+    ...containers,
+    ...migrations.controllers,
+    failover.whenFirstSynced(() => hostWatch.list()),
+    failover.policySync,
+  ];
   const first = [...Object.values(informers), ...migrations.informers, link, witnesses, lease, cluster];
-  const firstSync = whenSynced(informers, clock, () => {
-    guarded.review();
-    wakeGuarded();
-    hostWatch.list();
-  });
-  const looks = [availability.probe, ...hostWatch.runnables, pools.controller, node];
-  const followers = [...looks, ...containers, ...migrations.controllers, firstSync];
-  return { book, wake, runnables: [...first, ...followers], sentAgoMs: () => lease.sentAgoMs() };
+  return { book, wake, runnables: [...first, ...followers], cutOffForMs: () => lease.cutOffForMs() };
 }
 
 /** What is left alone here, and the migrations that wait for that. */
@@ -174,18 +183,20 @@ function createContext(
 function createCore(options: AgentOptions, deps: AgentDeps) {
   const { nodeName } = options;
   const informers = createInformers(options, deps);
-  const onSaving = savingTold(options, deps);
-  const book = createBook({ ...deps, nodeName, file: deps.desiredState, onSaving });
   const nodeTrigger = createTrigger();
+  const wakeNode = (): void => nodeTrigger.enqueue(nodeName);
+  const saving = createSavingReport({ ...deps, nodeName, onChange: wakeNode });
+  const book = createBook({ ...deps, nodeName, file: deps.desiredState, onSaving: saving.note });
   const containerTrigger = createTrigger();
   const wake = (key: string): void => containerTrigger.enqueue(key);
   return {
     informers,
     book,
+    saving,
     failures: createFailures(deps.clock),
     nodeTrigger,
     containerTrigger,
-    wakeNode: () => nodeTrigger.enqueue(nodeName),
+    wakeNode,
     wake,
     wakeAll: (instances: readonly { name: string }[]) => {
       for (const key of knownKeys(book, informers.containers, instances)) wake(key);
@@ -221,11 +232,34 @@ function createFailoverParts(
     store: deps.leaseStore,
     guard: link,
     witnesses,
+    takeBackWord: createFencedWordCheck({ ...deps, nodeName }),
     onHeld: wakeGuarded,
+    onTiming: wakeNode,
     onGuard: (report) => guarded.remember(report.containers),
     onStop: (renewUnarmed) => handOver({ ...deps, nodeName, link, guarded }, renewUnarmed),
   });
-  return { link, guarded, witnesses, lease, wakeGuarded };
+  const policy = createNodeLeasePolicy({
+    ...deps,
+    ...informers,
+    nodeName,
+    onWanted: (timing) => lease.want(timing),
+  });
+  informers.policies.onChange(() => policy.review());
+  informers.nodes.onChange(() => policy.review());
+  const policySync = whenSynced('policy-sync', [informers.policies, informers.nodes], {
+    clock: deps.clock,
+    run: () => policy.review(),
+  });
+  const whenFirstSynced = (run: () => void): Runnable =>
+    whenSynced('first-sync', [informers.containers, informers.pools], {
+      clock: deps.clock,
+      run() {
+        guarded.review();
+        wakeGuarded();
+        run();
+      },
+    });
+  return { link, guarded, witnesses, lease, policy, policySync, whenFirstSynced };
 }
 
 function createStorage(deps: AgentDeps, informers: Informers, pools: PoolSync) {
@@ -239,6 +273,7 @@ function createInformers({ nodeName }: AgentOptions, deps: AgentDeps): Informers
     containers: createInformer<Container>({ ...deps, ref: containerKind, fieldSelector }),
     nodes: createInformer<Node>({ ...deps, ref: nodeKind, fieldSelector: `metadata.name=${nodeName}` }),
     pools: createInformer<StoragePool>({ ...deps, ref: storagePoolKind }),
+    policies: createInformer<ClusterPolicy>({ ...deps, ref: clusterPolicyKind }),
     members: createInformer<ConfigMap>({
       ...deps,
       ref: configMapRef,
@@ -254,14 +289,6 @@ function createLimits({ parallelCreates }: AgentOptions): ContainersContext['lim
     creates: createLimiter(parallelCreates),
     starts: createLimiter(parallelCreates),
   };
-}
-
-function savingTold({ nodeName }: AgentOptions, { events }: AgentDeps): (fault: string | undefined) => void {
-  const about = { apiVersion: API_VERSION, kind: nodeKind.kind, name: nodeName };
-  return (fault) =>
-    fault === undefined
-      ? events.record(about, 'Normal', 'DesiredStateSaved', 'The desired state is saved again')
-      : events.record(about, 'Warning', 'DesiredStateNotSaved', fault);
 }
 
 function createCluster(
@@ -310,10 +337,14 @@ function createImageWatch(wakeNode: () => void): (reference: string) => boolean 
 }
 
 /** From the first full list on, what the API does not have is known to be gone: everything is looked at once more. */
-function whenSynced({ containers, pools }: Informers, clock: Clock, run: () => void): Runnable {
-  const hasSynced = (): boolean => containers.hasSynced() && pools.hasSynced();
+function whenSynced(
+  name: string,
+  informers: readonly { hasSynced(): boolean }[],
+  { clock, run }: { clock: Clock; run: () => void },
+): Runnable {
+  const hasSynced = (): boolean => informers.every((informer) => informer.hasSynced());
   return {
-    name: 'first-sync',
+    name,
     ready: hasSynced,
     async start(signal) {
       while (!hasSynced()) {

@@ -3,11 +3,11 @@ import { messageOf } from '../ports/errors.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { Storage } from '../ports/storage.ts';
-import { defaultAuthorizer } from './auth/authorizer.ts';
+import { type Authorizer, defaultAuthorizer } from './auth/authorizer.ts';
 import { allDefinitions } from './builtin/definitions.ts';
 import { createDiscovery } from './discovery/serve.ts';
 import { createHandler } from './endpoints/handler.ts';
-import { createInflightLimit, DEFAULT_LIMITS } from './endpoints/inflight.ts';
+import { createInflightLimit, DEFAULT_LIMITS, type InflightLimits } from './endpoints/inflight.ts';
 import { type HealthCheck, rememberFor } from './health/health.ts';
 import { createHttpServer, type HttpServer, type TlsMaterial } from './http/http-server.ts';
 import type { ListenAddress } from './http/listen.ts';
@@ -46,7 +46,7 @@ export interface ApiServerOptions {
   /** @defaultValue 60 s; for requests other than watches */
   requestTimeoutMs?: number;
   /** @defaultValue 400 reads and 200 writes at a time */
-  inflight?: { reads: number; writes: number };
+  inflight?: InflightLimits;
 }
 
 export interface ApiServerDeps {
@@ -56,6 +56,8 @@ export interface ApiServerDeps {
   metrics: Metrics;
   /** The body of /metrics. */
   metricsText: () => Promise<string>;
+  /** Who may do what. @defaultValue defaultAuthorizer */
+  authorizer?: Authorizer;
 }
 
 const DRAIN_MS = 5_000;
@@ -71,7 +73,7 @@ export function createApiServer(options: ApiServerOptions, deps: ApiServerDeps):
   const stopping = new AbortController();
   const handler = createHandler({
     registries,
-    authorizer: defaultAuthorizer(),
+    authorizer: deps.authorizer ?? defaultAuthorizer(),
     discovery: createDiscovery(() => registries.all(), options.hostlerVersion ?? 'dev'),
     healthChecks: healthChecks(storage, registries, clock),
     metricsText: deps.metricsText,
@@ -144,7 +146,12 @@ const tlsOf = ({ server, ca }: ClusterPki): TlsMaterial => ({
 
 function writeAdminKubeconfig(dataDir: string, server: string, { ca, admin }: ClusterPki): Promise<void> {
   const path = adminKubeconfigPath(dataDir);
-  return writeKubeconfig(path, { server, caPem: ca.certificatePem, client: admin, user: ADMIN_USER });
+  return writeKubeconfig(path, {
+    servers: [server],
+    caPem: ca.certificatePem,
+    client: admin,
+    user: ADMIN_USER,
+  });
 }
 
 function healthChecks(storage: Storage, registries: Registries, clock: Clock): HealthCheck[] {

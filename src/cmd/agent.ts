@@ -11,7 +11,6 @@ import type { Endpoint } from '../incus/endpoint.ts';
 import { createEventRecorder } from '../kube/event-recorder.ts';
 import { createObjectStore } from '../kube/object-store.ts';
 import { configPatternFault, DEFAULT_ALLOWED_CONFIG } from '../plan/lifecycle/config-filter.ts';
-import { timingFaults } from '../plan/failover/timing.ts';
 import { sleep, systemClock as clock } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
 import { startTelemetryServer } from '../telemetry/http.ts';
@@ -24,6 +23,8 @@ import { runUntilStopped } from './control-plane/signals.ts';
 type Flags = AgentFlags & { logLevel: LogLevel };
 
 const FLUSH_MS = 1_000;
+/** With several API servers, the next one has to be reached before the lease runs out. */
+const LEASE_CONNECT_MS = 1_000;
 const DESIRED_STATE = 'desired-state.json';
 const KNOWN_PEERS = 'peers.json';
 
@@ -60,12 +61,9 @@ export function agentCommand(): Command {
     )
     .option(
       '--remote <name=url>',
-      'image server that references may name; name=incus:url for other protocols than simplestreams; may be repeated',
+      'image server that references may name, besides images; name=incus:url for other protocols than simplestreams; may be repeated',
       repeated,
     )
-    .option('--renew <duration>', 'time between two renewals of the node lease', '1s')
-    .option('--lease-duration <duration>', 'how long one renewal lasts', '5s')
-    .option('--fence-delay <duration>', 'what the guard has for stopping containers, on top of it', '3s')
     .option(
       '--guard <how>',
       'start: start a guard where none runs; external: something else does; none: nothing here is recovered elsewhere by itself',
@@ -89,8 +87,6 @@ export function agentCommand(): Command {
     .action(async (flags: Flags) => {
       const config = parseAgentConfig(flags);
       const allowedConfig = allowedConfigOf(config);
-      const [fault] = timingFaults(config.timing);
-      if (fault !== undefined) throw new Error(`--renew, --lease-duration, --fence-delay: ${fault}`);
       await runUntilStopped((signal) => runAgent({ ...config, allowedConfig }, flags.logLevel, signal));
     });
 }
@@ -151,13 +147,12 @@ interface Observers {
 }
 
 function openAdapters(config: AgentConfig, { logger, metrics }: Observers) {
-  const { kubeConfig, servers, nodeName, daemon, remotes, timing } = config;
+  const { kubeConfig, servers, nodeName, daemon, remotes } = config;
   const access = { kubeConfig, servers, userAgent: 'hostler-agent', clock, logger, metrics };
   const store = createObjectStore(access);
   const leaseStore = createObjectStore({
     ...access,
-    requestTimeoutMs: timing.renewMs,
-    connectTimeoutMs: timing.renewMs,
+    connectTimeoutMs: LEASE_CONNECT_MS,
     resetOnTimeout: true,
   });
   const source = { component: 'hostler-agent', host: nodeName };

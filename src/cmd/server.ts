@@ -28,6 +28,12 @@ export function serverCommand(): Command {
     .option('--etcd-cert <file>', 'client certificate for etcd')
     .option('--etcd-key <file>', 'its key')
     .option('--etcd-binary <file>', 'the etcd program for --etcd embedded (default: etcd)')
+    .option(
+      '--etcd-members <members>',
+      'for --etcd embedded: 3, 5 or 7 etcds below as many servers are one store: cp-1=https://10.0.0.1:2380,…',
+    )
+    .option('--etcd-name <name>', 'which of --etcd-members this one is')
+    .option('--etcd-join', 'its first start, in place of a member that was lost: the others run already')
     .addOption(
       new Option('--log-level <level>', 'what is logged')
         .choices(['debug', 'info', 'warn', 'error'])

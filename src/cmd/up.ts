@@ -10,11 +10,12 @@ interface Flags {
   stateDir: string;
   hosts?: number;
   runtime?: 'incus' | 'lxd';
+  replicas?: number;
   port?: number;
   live?: boolean;
 }
 
-const DEFAULTS = { hosts: 3, runtime: 'incus', port: 6443 } as const;
+const DEFAULTS = { hosts: 3, runtime: 'incus', replicas: 1, port: 6443 } as const;
 
 /** `hostler up`: a whole cluster on this machine. */
 export function upCommand(): Command {
@@ -27,6 +28,11 @@ export function upCommand(): Command {
         'incus',
         'lxd',
       ]),
+    )
+    .option(
+      '--replicas <number>',
+      `servers of the control plane, with a member of etcd each: 1, or 3 or 5 on as many of the hosts (default: ${DEFAULTS.replicas})`,
+      parseWhole,
     )
     .option('--port <number>', `the API's port on 127.0.0.1 (default: ${DEFAULTS.port})`, parseWhole)
     .option(

@@ -13,9 +13,6 @@ export interface AgentFlags {
   defaultNetwork: string;
   allowConfig?: readonly string[];
   remote?: readonly string[];
-  renew: string;
-  leaseDuration: string;
-  fenceDelay: string;
   guard: string;
   peerListen: string;
   watchdog?: string;
@@ -51,14 +48,6 @@ export interface AgentConfig {
   allowedConfig?: string[];
   /** Image servers by the names that references use. */
   remotes: Record<string, ImageServer>;
-  /** Checked by plan/failover/timing, beyond what is wrong with each by itself. */
-  timing: {
-    renewMs: number;
-    durationMs: number;
-    fenceDelayMs: number;
-    suspectAfterMs: number;
-    witnessMarginMs: number;
-  };
   /** `none`: nothing here is fenced by time. */
   guard: 'start' | 'external' | 'none';
   /** For the guard that is started. */
@@ -72,6 +61,10 @@ export interface AgentConfig {
   listen?: string;
 }
 
+/** The server of the images that Incus itself knows by this name. */
+const DEFAULT_REMOTES: Readonly<Record<string, ImageServer>> = {
+  images: { url: 'https://images.linuxcontainers.org', protocol: 'simplestreams' },
+};
 const NODE_NAME = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
 const LABEL_KEY = /^([a-z0-9]([-a-z0-9.]*[a-z0-9])?\/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
 const LABEL_VALUE = /^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$/;
@@ -96,8 +89,7 @@ export function parseAgentConfig(flags: AgentFlags): AgentConfig {
     labels: Object.fromEntries((flags.label ?? []).map(labelOf)),
     ...(defaultNetwork === 'none' ? {} : { defaultNetwork }),
     ...(allowConfig === undefined ? {} : { allowedConfig: allowConfig.flatMap(listOf) }),
-    remotes: Object.fromEntries((flags.remote ?? []).map(remoteOf)),
-    timing: timingOf(flags),
+    remotes: { ...DEFAULT_REMOTES, ...Object.fromEntries((flags.remote ?? []).map(remoteOf)) },
     ...guardOf(flags),
     ...peerListenOf(flags.peerListen),
     statusMs: durationMs('--status-interval', flags.statusInterval, 1_000),
@@ -148,28 +140,6 @@ function peerListenOf(text: string): Pick<AgentConfig, 'peerListen'> {
     );
   }
   return { peerListen: { host: host.replace(/^\[(.*)\]$/, '$1') || '0.0.0.0', port: number } };
-}
-
-function timingOf({ renew, leaseDuration, fenceDelay }: AgentFlags): AgentConfig['timing'] {
-  const renewMs = durationMs('--renew', renew, 100);
-  const leaseDurationMs = durationMs('--lease-duration', leaseDuration, 1_000);
-  if (leaseDurationMs % 1_000 !== 0) {
-    throw new Error(`--lease-duration ${leaseDuration}: must be whole seconds, as the Lease object holds it`);
-  }
-  if (renewMs * 2 > leaseDurationMs) {
-    throw new Error(
-      `--renew ${renew} must be at most half of --lease-duration ${leaseDuration}: one lost renewal must not end the lease`,
-    );
-  }
-  const fenceDelayMs = durationMs('--fence-delay', fenceDelay, 1);
-  // In the proportions of the defaults, which the argument of docs/design/0003-fencing.md allows for.
-  return {
-    renewMs,
-    durationMs: leaseDurationMs,
-    fenceDelayMs,
-    suspectAfterMs: renewMs * 2,
-    witnessMarginMs: leaseDurationMs / 20,
-  };
 }
 
 function durationMs(option: string, text: string, leastMs: number): number {

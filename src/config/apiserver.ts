@@ -45,8 +45,8 @@ export interface CertificateFlags {
 
 export interface CertificateConfig {
   dataDir: string;
-  /** Origin of the API server. */
-  server: string;
+  /** Origins of the API servers, in the order in which they are tried. */
+  servers: [string, ...string[]];
   validDays: number;
 }
 
@@ -54,15 +54,19 @@ const MAX_DAYS = 3650;
 
 /** @throws Error that names the option which is wrong */
 export function parseCertificateConfig({ dataDir, server, days }: CertificateFlags): CertificateConfig {
-  const url = URL.canParse(server) ? new URL(server) : undefined;
-  if (url?.protocol !== 'https:') {
-    throw new Error(`--server: ${JSON.stringify(server)} is no URL such as https://10.0.0.1:6443`);
-  }
+  const [first, ...others] = partsOf(server).map(originOf);
+  if (first === undefined) throw new Error('--server: name at least one, such as https://10.0.0.1:6443');
   const validDays = /^\d+$/.test(days) ? Number(days) : 0;
   if (validDays < 1 || validDays > MAX_DAYS) {
     throw new Error(`--days: ${JSON.stringify(days)} is no number from 1 to ${MAX_DAYS}`);
   }
-  return { dataDir, server: url.origin, validDays };
+  return { dataDir, servers: [first, ...others], validDays };
+}
+
+function originOf(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url?.protocol === 'https:') return url.origin;
+  throw new Error(`--server: ${JSON.stringify(text)} is no URL such as https://10.0.0.1:6443`);
 }
 
 /** @throws Error when a Node cannot have this name */

@@ -10,6 +10,8 @@ export interface LocalOptions {
   /** 1 to MAX_HOSTS. */
   hosts: number;
   runtime: 'incus' | 'lxd';
+  /** Servers of the control plane: 1, beside the hosts, or as many of the hosts as have one, with a member of etcd each. */
+  replicas: number;
   /** The API's port on 127.0.0.1 of the machine. */
   port: number;
   /** Whether the daemons are started so that containers can move while they run. @defaultValue false */
@@ -22,6 +24,8 @@ export const LIVE_FOLDER = '/usr/local/lib/hostler/criu';
 export const DAEMON_PORT = 8443;
 
 export const MAX_HOSTS = 60;
+/** Odd: an even number bears no more losses than the next smaller one. */
+export const REPLICA_COUNTS = [1, 3, 5] as const;
 export const DEFAULT_STATE_DIR = '/var/lib/hostler';
 /** Where every host finds the cluster's images, whatever its state folder is. */
 export const IMAGES_DIR = '/var/lib/hostler/images';
@@ -36,6 +40,10 @@ export function checkLocalOptions(options: LocalOptions): LocalOptions {
   const { stateDir, hosts, port } = options;
   if (!Number.isInteger(hosts) || hosts < 1 || hosts > MAX_HOSTS) {
     throw new Error(`--hosts ${hosts}: must be a whole number from 1 to ${MAX_HOSTS}`);
+  }
+  if (!REPLICA_COUNTS.some((count) => count === options.replicas) || options.replicas > hosts) {
+    const counts = REPLICA_COUNTS.filter((count) => count <= hosts).join(' or ');
+    throw new Error(`--replicas ${options.replicas}: must be ${counts} with ${hosts} hosts`);
   }
   if (!Number.isInteger(port) || port < 1 || port > 65_535) {
     throw new Error(`--port ${port}: must be a whole number from 1 to 65535`);
@@ -86,8 +94,10 @@ export interface HostAddresses {
 /** All that the hosts can reach: the links (10.88.0.0/24) and the containers' subnets (10.88.N.0/24). */
 export const CLUSTER_RANGE = '10.88.0.0/16';
 export const SWITCH_ADDRESS = '10.88.0.1';
+/** The compartment of the only server. */
+export const CONTROL_PLANE = 'control-plane';
 export const CONTROL_PLANE_ADDRESS = '10.88.0.2';
-/** The API server's port on CONTROL_PLANE_ADDRESS. */
+/** The API servers' port. */
 export const API_PORT = 6443;
 /** Where an agent serves its metrics and probes, inside its host: `hostler exec host-1 -- busybox wget -qO- …/metrics`. */
 export const AGENT_LISTEN = '127.0.0.1:9464';
@@ -97,6 +107,48 @@ export const BRIDGE_NAME = 'incusbr0';
 /** @param index 1 to MAX_HOSTS, unique in the cluster */
 export function hostAddresses(index: number): HostAddresses {
   return { address: `10.88.0.${100 + index}`, bridge: `10.88.${index}.1`, subnet: `10.88.${index}.0/24` };
+}
+
+/** Where the members of etcd reach each other, on the addresses of their hosts. */
+export const ETCD_PEER_PORT = 2380;
+
+/** One server of the control plane. */
+export interface LocalServer {
+  /** The compartment that it runs in: a host's, or one of its own where there is only one. */
+  compartment: string;
+  /** Of the host that it runs on, and of its member of etcd; undefined for the only one. */
+  host?: string;
+  /** Where its API is, on the link between the hosts. */
+  url: string;
+  address: string;
+  dataDir: string;
+  /** Its API for processes outside of the hosts' network. */
+  apiSocket: string;
+  /** The administrator's credentials, as it wrote them. */
+  kubeconfig: string;
+}
+
+/** The servers of a cluster, in the order of their hosts. */
+export function localServers({
+  stateDir,
+  replicas,
+}: Pick<LocalOptions, 'stateDir' | 'replicas'>): LocalServer[] {
+  const { data, apiSocket, compartments } = localPaths(stateDir);
+  const serverAt = (address: string, dataDir: string) => ({
+    url: `https://${address}:${API_PORT}`,
+    address,
+    dataDir,
+    kubeconfig: `${dataDir}/admin.kubeconfig`,
+  });
+  if (replicas === 1) {
+    return [{ compartment: CONTROL_PLANE, apiSocket, ...serverAt(CONTROL_PLANE_ADDRESS, data) }];
+  }
+  return hostNames(replicas).map((host, index) => ({
+    compartment: host,
+    host,
+    apiSocket: `${compartments}/${host}/api.sock`,
+    ...serverAt(hostAddresses(index + 1).address, `${data}/${host}`),
+  }));
 }
 
 /** Paths in the state folder. */

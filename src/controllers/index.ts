@@ -1,5 +1,6 @@
 import { createSchedulingFacts } from '../plan/scheduling/facts.ts';
 import type { Runnable } from '../reconcile/runnable.ts';
+import { createClusterPolicyController } from './clusterpolicy/controller.ts';
 import { createContainerController } from './container/controller.ts';
 import type { ControllerDeps, LeaderDeps } from './deps.ts';
 import { createDisruptionBudgetController } from './disruptionbudget/controller.ts';
@@ -34,6 +35,7 @@ export function createControllers(deps: LeaderDeps, isLeading: () => boolean): R
     createContainerController(leading),
     createNodeController(leading),
     createStoragePoolController(leading),
+    createClusterPolicyController(leading),
     createFailoverController(leading),
     createMembersController(leading),
     createMigrationController(leading),

@@ -1,5 +1,5 @@
-import { type Container, containerKind } from '../crds/container.ts';
 import { type ClusterPolicy, clusterPolicyKind } from '../crds/cluster-policy.ts';
+import { type Container, containerKind } from '../crds/container.ts';
 import { type DisruptionBudget, disruptionBudgetKind } from '../crds/disruption-budget.ts';
 import { NODE_LEASE_NAMESPACE } from '../crds/kind.ts';
 import { type ConfigMap, configMapRef, type Lease, leaseRef, MEMBERS_CONFIG_MAP } from '../crds/lease.ts';

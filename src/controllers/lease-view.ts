@@ -20,6 +20,7 @@ import type { ObjectStore } from '../ports/object-store.ts';
 import type { Change } from '../reconcile/informer.ts';
 import type { Runnable } from '../reconcile/runnable.ts';
 import type { Source } from '../reconcile/source.ts';
+import { createDeletedLeases } from './deleted-leases.ts';
 import type { Informers } from './informers.ts';
 
 /**
@@ -32,8 +33,10 @@ export interface LeaseView extends Runnable {
   factsOf(name: string, node: Node | undefined): StandingFacts;
   standing(name: string, node: Node | undefined): Standing;
   lease(name: string): LeaseRecord | undefined;
-  /** Takes note of a lease that was read or written; undefined: there is none. */
+  /** Takes note of a lease that was read or written; undefined: there was none, which only the watch can prove. */
   look(name: string, lease: Lease | undefined): void;
+  /** The last version of a lease that was deleted, if no version before that went unseen. */
+  lastOf(name: string): Lease | undefined;
   members(): MemberList | undefined;
   /** Whether the node holds its lease, and has renewed it just now: only there is anything placed. */
   isFresh(name: string): boolean;
@@ -50,7 +53,9 @@ export interface LeaseViewDeps {
   logger: Logger;
 }
 
-const PROBE_MS = 250;
+/** Of the shortest time between renewals: the age of a renewal is known no better than that. */
+const PROBES_PER_RENEWAL = 4;
+const LEAST_PROBE_MS = 50;
 const PROBE_TIMEOUT_MS = 1_000;
 /** While a majority is missing, or a proof. */
 const LOOK_AGAIN_MS = 500;
@@ -61,24 +66,32 @@ export function createLeaseView(deps: LeaseViewDeps): LeaseView {
   let sinceMs = clock.monotonicMs();
   let members: MemberList | undefined;
   const leases = new Map<string, LeaseRecord>();
+  const deleted = createDeletedLeases();
   const subscribers = new Set<(name: string) => void>();
   const turn = (name: string): void => {
     for (const enqueue of subscribers) enqueue(name);
   };
 
   const look = (name: string, lease: Lease | undefined): void => {
+    if (lease === undefined) return;
     const before = leases.get(name);
-    if (lease === undefined) {
-      if (leases.delete(name)) turn(name);
-      return;
-    }
     const record = leaseRecord(lease);
     if (before !== undefined && !(record.revision > before.revision)) return;
+    if (!deleted.isNew(name, record.revision)) return;
     const nowMs = clock.monotonicMs();
     const wasLive = view.verdict(name, nowMs).state === 'Live';
     leases.set(name, record);
+    deleted.forget(name);
     view.onLease(name, record, nowMs);
     if (!wasLive || before === undefined || hasChangedHands(before, record)) turn(name);
+  };
+  const onLease = ({ key, old, new: lease, isMissed }: Change<Lease>): void => {
+    const name = nameOf(key);
+    if (lease !== undefined) return look(name, lease);
+    deleted.note(name, old, isMissed === true || leases.get(name)?.resourceVersion !== versionOf(old));
+    view.onDeleted(name, clock.monotonicMs());
+    leases.delete(name);
+    turn(name);
   };
   const onMembers = ({ key, new: map }: Change<ConfigMap>): void => {
     if (key !== `${NODE_LEASE_NAMESPACE}/${MEMBERS_CONFIG_MAP}`) return;
@@ -93,8 +106,9 @@ export function createLeaseView(deps: LeaseViewDeps): LeaseView {
   const factsOf = (name: string, node: Node | undefined): StandingFacts => {
     const nowMs = clock.monotonicMs();
     const lease = leases.get(name);
-    const sight = lease === undefined ? undefined : view.sight(name);
-    return { node, lease, verdict: view.verdict(name, nowMs), sight, members, nowMs, sinceMs };
+    const last = lease === undefined ? deleted.record(name) : undefined;
+    const sight = lease === undefined && last === undefined ? undefined : view.sight(name);
+    return { node, lease, deleted: last, verdict: view.verdict(name, nowMs), sight, members, nowMs, sinceMs };
   };
 
   return {
@@ -103,6 +117,7 @@ export function createLeaseView(deps: LeaseViewDeps): LeaseView {
     standing: (name, node) => standingOf(factsOf(name, node)),
     lease: (name) => leases.get(name),
     look,
+    lastOf: (name) => deleted.lease(name),
     members: () => members,
     isFresh,
     nextTurnMs: (name, node) => nextTurnMs(factsOf(name, node)),
@@ -116,18 +131,21 @@ export function createLeaseView(deps: LeaseViewDeps): LeaseView {
     async start(signal) {
       sinceMs = clock.monotonicMs();
       view = new LeaderView(sinceMs, [], defaultTiming);
-      const stops = [
-        informers.members.onChange(onMembers),
-        informers.leases.onChange((change) => look(nameOf(change.key), change.new)),
-      ];
+      const stops = [informers.members.onChange(onMembers), informers.leases.onChange(onLease)];
       while (!signal.aborted) {
         // A single node has nobody to fence, and nothing to ask for.
         if (leases.size > 1) await probe(deps, view, signal);
-        await sleep(clock, PROBE_MS, signal);
+        await sleep(clock, probeMs(leases), signal);
       }
       for (const stop of stops) stop();
     },
   };
+}
+
+function probeMs(leases: ReadonlyMap<string, LeaseRecord>): number {
+  let renewMs = defaultTiming.renewMs;
+  for (const { timing } of leases.values()) renewMs = Math.min(renewMs, timing.renewMs);
+  return Math.max(LEAST_PROBE_MS, renewMs / PROBES_PER_RENEWAL);
 }
 
 /** Nothing is known when it fails: then the renewals count as old, which brakes. */
@@ -168,6 +186,10 @@ function nextTurnMs(facts: StandingFacts): number {
   }
   const ahead = turns.filter((atMs) => atMs > nowMs);
   return ahead.length === 0 ? LOOK_AGAIN_MS : Math.min(...ahead) - nowMs;
+}
+
+function versionOf(lease: Lease | undefined): string | undefined {
+  return lease?.metadata.resourceVersion;
 }
 
 function nameOf(key: string): string {

@@ -146,6 +146,22 @@ const status = Type.Object(
         description: 'Port of the agent, on which the other agents ask it when the API does not answer.',
       }),
     ),
+    lease: Type.Optional(
+      Type.Object(
+        {
+          renew: Type.String({ description: 'Time between two renewals.' }),
+          duration: Type.String({ description: 'How long one renewal lasts.' }),
+          fenceDelay: Type.String({ description: 'What the guard has for stopping its containers.' }),
+          class: Type.Optional(
+            Type.String({ description: 'The class of ClusterPolicy.spec.nodeClasses that it is of.' }),
+          ),
+        },
+        {
+          description:
+            "The timing of the node's lease that is in force. After a change of the ClusterPolicy a shorter one takes as long as what the longer one had given.",
+        },
+      ),
+    ),
     taints: Type.Optional(
       Type.Array(taintSchema, {
         description:
@@ -282,6 +298,13 @@ export const nodeKind: KindDefinition = {
       type: 'date',
       jsonPath: '.metadata.creationTimestamp',
       description: 'Time since creation.',
+    },
+    {
+      name: 'Lease',
+      type: 'string',
+      jsonPath: '.status.lease.duration',
+      description: 'How long one renewal of its lease lasts.',
+      priority: 1,
     },
     {
       name: 'Runtime',

@@ -4,6 +4,7 @@ import { HostlerError } from '../ports/errors.ts';
 import type { Logger } from '../ports/logger.ts';
 import { sleep, systemClock } from '../ports/clock.ts';
 import { etcdFailure } from './errors.ts';
+import { requireLeader } from './leader.ts';
 
 /**
  * Calls to etcd, each with a deadline, on one endpoint at a time: the next one is taken when a call fails for want of
@@ -20,7 +21,7 @@ export interface EtcdOptions {
   logger: Logger;
 }
 
-export interface RawCallOptions {
+export interface RawCallOptions extends Pick<typeof requireLeader, 'interceptors'> {
   deadline: number;
 }
 
@@ -70,6 +71,11 @@ export function createEtcdClient(options: EtcdOptions): EtcdClient {
   const requestTimeoutMs = options.requestTimeoutMs ?? 5_000;
   const clients = options.endpoints.map((endpoint) => rawClient(endpoint, options.tls));
   const closing = new AbortController();
+  /** Calls that wait. A signal looks through all of its listeners for the one to remove, which with hundreds of calls is felt. */
+  const waiting = new Set<() => void>();
+  closing.signal.addEventListener('abort', () => {
+    for (const onClosed of waiting) onClosed();
+  });
   let index = 0;
 
   const current = (): { raw: Etcd3; giveUp(): void } => {
@@ -87,7 +93,7 @@ export function createEtcdClient(options: EtcdOptions): EtcdClient {
     if (limits.signal?.aborted) throw new EtcdCallError('unsent', aborted(what));
     const deadline = Date.now() + limits.timeoutMs;
     try {
-      return await bounded(run(endpoint.raw, { deadline }), what, limits, closing.signal);
+      return await bounded(run(endpoint.raw, { deadline, ...requireLeader }), what, limits, waiting);
     } catch (thrown) {
       const { fate, error } = etcdFailure(thrown, what);
       if (fate !== 'refused' && error.code !== 'Aborted') endpoint.giveUp();
@@ -129,7 +135,11 @@ async function repeatCall<T>(
 }
 
 export interface Retry {
-  /** How long the next try may take: half of the whole at most, so that a dead connection leaves time for a new one. */
+  /**
+   * How long the next try may take: of the whole, a fifth for the first, two fifths for the second, half for later ones. What was
+   * sent while a leader of etcd died is never answered: a new one is there within a second, and a dead connection leaves time
+   * for a new one.
+   */
   attemptMs(): number;
   leftMs(): number;
   /** Waits before the next try (an abort cuts that short). @returns false when the deadline leaves no time for one */
@@ -141,8 +151,12 @@ export function retryUntil(limits: CallLimits): Retry {
   const endMs = systemClock.monotonicMs() + limits.timeoutMs;
   const leftMs = (): number => Math.max(1, endMs - systemClock.monotonicMs());
   let pauseMs = firstPauseMs;
+  let tries = 0;
   return {
-    attemptMs: () => Math.min(leftMs(), limits.timeoutMs / 2),
+    attemptMs() {
+      tries += 1;
+      return Math.min(leftMs(), limits.timeoutMs * Math.min(tries / 5, 0.5));
+    },
     leftMs,
     async pause(closed) {
       if (systemClock.monotonicMs() + pauseMs >= endMs) return false;
@@ -155,12 +169,17 @@ export function retryUntil(limits: CallLimits): Retry {
 }
 
 /** Ends the wait (not the call: gRPC's own deadline does that) when the time is up or somebody aborts. */
-function bounded<T>(call: Promise<T>, what: string, limits: CallLimits, closed: AbortSignal): Promise<T> {
+function bounded<T>(
+  call: Promise<T>,
+  what: string,
+  limits: CallLimits,
+  waiting: Set<() => void>,
+): Promise<T> {
   const { signal, timeoutMs } = limits;
   return new Promise((resolve, reject) => {
     const finish = (): void => {
       timer.cancel();
-      closed.removeEventListener('abort', onAbort);
+      waiting.delete(onAbort);
       signal?.removeEventListener('abort', onAbort);
     };
     const fail = (error: unknown): void => {
@@ -172,9 +191,9 @@ function bounded<T>(call: Promise<T>, what: string, limits: CallLimits, closed: 
       fail(new HostlerError('Timeout', `Cannot ${what}: etcd did not answer within ${timeoutMs} ms`)),
     );
     call.then(resolve, fail).finally(finish);
-    closed.addEventListener('abort', onAbort, { once: true });
+    waiting.add(onAbort);
     signal?.addEventListener('abort', onAbort, { once: true });
-    if (closed.aborted || signal?.aborted) onAbort();
+    if (signal?.aborted) onAbort();
   });
 }
 

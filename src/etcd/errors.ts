@@ -1,5 +1,6 @@
 import { HostlerError } from '../ports/errors.ts';
 import type { ErrorCode } from '../ports/errors.ts';
+import type { StoreTrouble } from '../ports/storage.ts';
 
 /**
  * What a failed call says about the request:
@@ -34,6 +35,10 @@ const refusals: Readonly<Record<string, ErrorCode>> = {
 const neverSent =
   /No connection established|Channel closed before call started|Name resolution failed|already closed|ECONNREFUSED/i;
 
+/** What a member says at once to a call with `requireLeader` (leader.ts), before it does anything with it. */
+const noLeader = /etcdserver: no leader/;
+const noLeaderDetails: StoreTrouble = { trouble: 'NoLeader' };
+
 /** Converts whatever etcd3 threw, once. @param what the call, for the message: `read /registry/x` */
 export function etcdFailure(thrown: unknown, what: string): EtcdFailure {
   if (thrown instanceof HostlerError) return { fate: 'unknown', error: thrown };
@@ -50,6 +55,13 @@ export function etcdFailure(thrown: unknown, what: string): EtcdFailure {
   }
   const refusal = refusals[name];
   if (refusal) return fail('refused', refusal);
+  if (noLeader.test(message)) {
+    const error = new HostlerError('Unavailable', `Cannot ${what}: etcd has no leader`, {
+      cause: thrown,
+      details: noLeaderDetails,
+    });
+    return { fate: 'unsent', error };
+  }
   if (neverSent.test(message)) return fail('unsent', 'Unavailable', `etcd cannot be reached (${message})`);
   if (name === 'GRPCDeadlineExceededError') return fail('unknown', 'Timeout', 'etcd did not answer in time');
   return fail('unknown', 'Unavailable');

@@ -1,4 +1,4 @@
-import { createServer } from 'node:net';
+import { createServer, isIP } from 'node:net';
 import { HostlerError } from '../ports/errors.ts';
 
 /** Paths of PEM files. With `trustedCaFile` etcd accepts only clients with a certificate of that CA. */
@@ -8,11 +8,24 @@ export interface EtcdTlsFiles {
   trustedCaFile: string;
 }
 
+/** One of several etcds that together are one store, each below a server of its own. */
+export interface EtcdMember {
+  name: string;
+  /** All of them, this one included. */
+  members: readonly { name: string; url: string }[];
+  /** Whether the others run already and have been told of this one (`etcdctl member add`). Counts at the first start only. */
+  joins: boolean;
+  /** What the members show each other; each other's certificates must be of `trustedCaFile`. */
+  tls: EtcdTlsFiles;
+}
+
 export interface EtcdFlagOptions {
   /** Absolute. */
   etcdDir: string;
   endpoint: string;
   tls?: EtcdTlsFiles | undefined;
+  /** Default: a cluster of one. */
+  member?: EtcdMember | undefined;
   /** @defaultValue 4 GiB */
   quotaBackendBytes?: number | undefined;
 }
@@ -24,25 +37,15 @@ export function dataDirArgument(etcdDir: string): string {
   return `--data-dir=${etcdDir}`;
 }
 
-/**
- * Flags for a cluster of one, understood by etcd 3.4 and 3.5. The peer address is a unix socket in the (private)
- * working directory, so nobody else can speak raft to it. The election time is short because there is nobody to be
- * elected instead: it only decides how fast etcd starts.
- */
+/** Flags that etcd 3.4 and 3.5 understand. */
 export function etcdFlags(options: EtcdFlagOptions): string[] {
-  const { etcdDir, endpoint, tls } = options;
-  const peer = 'unix://peer:0';
+  const { etcdDir, endpoint, tls, member } = options;
   return [
-    '--name=hostler',
+    ...(member === undefined ? aloneFlags() : memberFlags(member)),
     dataDirArgument(etcdDir),
     // etcd binds to addresses only; clients over TLS want a name (an address is no server name in TLS).
     `--listen-client-urls=${endpoint.replace('//localhost:', '//127.0.0.1:')}`,
     `--advertise-client-urls=${endpoint}`,
-    `--listen-peer-urls=${peer}`,
-    `--initial-advertise-peer-urls=${peer}`,
-    `--initial-cluster=hostler=${peer}`,
-    '--heartbeat-interval=50',
-    '--election-timeout=500',
     `--quota-backend-bytes=${options.quotaBackendBytes ?? 4 * gib}`,
     '--auto-compaction-mode=periodic',
     '--auto-compaction-retention=10m',
@@ -59,6 +62,56 @@ export function etcdFlags(options: EtcdFlagOptions): string[] {
         ]
       : []),
   ];
+}
+
+/**
+ * A cluster of one. The peer address is a unix socket in the (private) working directory, so nobody else can speak raft to it. The
+ * election time is short because there is nobody to be elected instead: it only decides how fast etcd starts.
+ */
+function aloneFlags(): string[] {
+  const peer = 'unix://peer:0';
+  return [
+    '--name=hostler',
+    `--listen-peer-urls=${peer}`,
+    `--initial-advertise-peer-urls=${peer}`,
+    `--initial-cluster=hostler=${peer}`,
+    '--heartbeat-interval=50',
+    '--election-timeout=500',
+  ];
+}
+
+/**
+ * A member of several. Peers prove who they are in both directions, and etcd compares the address that a peer connects from with
+ * those in its certificate. A lost leader is replaced after 0.5 to 1 s; a member that was cut off does not disturb the others when
+ * it is back (pre-vote).
+ */
+function memberFlags({ name, members, joins, tls }: EtcdMember): string[] {
+  const own = members.find((member) => member.name === name);
+  if (own === undefined)
+    throw new HostlerError('Invalid', `Cannot start etcd: ${name} is not among its members`);
+  return [
+    `--name=${name}`,
+    `--listen-peer-urls=${peerListenUrl(own.url)}`,
+    `--initial-advertise-peer-urls=${own.url}`,
+    `--initial-cluster=${members.map((member) => `${member.name}=${member.url}`).join(',')}`,
+    `--initial-cluster-state=${joins ? 'existing' : 'new'}`,
+    '--initial-cluster-token=hostler',
+    '--strict-reconfig-check=true',
+    '--pre-vote=true',
+    '--heartbeat-interval=100',
+    '--election-timeout=500',
+    `--peer-cert-file=${tls.certFile}`,
+    `--peer-key-file=${tls.keyFile}`,
+    `--peer-trusted-ca-file=${tls.trustedCaFile}`,
+    '--peer-client-cert-auth=true',
+  ];
+}
+
+/** etcd listens on addresses only: for a name, on all of the machine's. */
+function peerListenUrl(url: string): string {
+  const { hostname, port } = new URL(url);
+  const isAddress = isIP(hostname.replace(/^\[|\]$/g, '')) !== 0;
+  return isAddress ? url : `https://0.0.0.0:${port}`;
 }
 
 /**

@@ -4,12 +4,12 @@ import { sleep, systemClock } from '../ports/clock.ts';
 import { HostlerError } from '../ports/errors.ts';
 import type { Logger } from '../ports/logger.ts';
 import { clientEndpoint, dataDirArgument, etcdFlags } from './process-flags.ts';
-import type { EtcdTlsFiles } from './process-flags.ts';
+import type { EtcdMember, EtcdTlsFiles } from './process-flags.ts';
 import { takeFolder } from './process-lock.ts';
 import { runEtcd } from './process-run.ts';
 import type { EtcdRun } from './process-run.ts';
 
-export type { EtcdTlsFiles } from './process-flags.ts';
+export type { EtcdMember, EtcdTlsFiles } from './process-flags.ts';
 
 /**
  * The etcd of `--etcd embedded`: started, watched over, restarted when it dies, ended with the server. Invariants: one
@@ -25,9 +25,14 @@ export interface EmbeddedEtcdOptions {
   /** `https://127.0.0.1:2379`, say, or `http://…` without `tls`; port 0 picks a free one. */
   listenClientUrl: string;
   tls?: EtcdTlsFiles;
+  /**
+   * One of several that together are one store. It serves only once a majority of them is there, so its start is not waited for:
+   * calls fail until then. Default: a store of its own.
+   */
+  member?: EtcdMember;
   /** Disk space of the store. @defaultValue 4 GiB */
   quotaBackendBytes?: number;
-  /** @defaultValue 20000 */
+  /** @defaultValue 20000; a member waits for the others however long it takes */
   startTimeoutMs?: number;
   logger: Logger;
   /** Stops it, like `stop`. */
@@ -58,6 +63,9 @@ const longestBackoffMs = 5_000;
 const goodRunMs = 30_000;
 /** Bad runs in a row after which the supervisor gives up; by then about half a minute has gone by. */
 const mostBadRuns = 10;
+/** A member that is still there after so long is not one that cannot start: it waits for the others. */
+const memberStartMs = 2_000;
+const noLimitMs = 24 * 3_600_000;
 
 /**
  * Starts etcd and resolves when it serves.
@@ -72,12 +80,14 @@ export async function startEmbeddedEtcd(options: EmbeddedEtcdOptions): Promise<E
   await chmod(dataDir, 0o700);
   const folder = await takeFolder(dataDir, dataDirArgument(etcdDir), options.logger);
   const flags = etcdFlags({ ...options, etcdDir, endpoint, tls: absolute(options.tls) });
+  const isMember = options.member !== undefined;
   const supervisor = new Supervisor({
+    waitMs: isMember ? memberStartMs : noLimitMs,
     start: () =>
       runEtcd(options.binary ?? 'etcd', flags, {
         cwd: dataDir,
         logger: options.logger,
-        startTimeoutMs: options.startTimeoutMs ?? 20_000,
+        startTimeoutMs: isMember ? noLimitMs : (options.startTimeoutMs ?? 20_000),
       }),
     logger: options.logger,
     onEnd: () => folder.release(),
@@ -104,6 +114,8 @@ export async function startEmbeddedEtcd(options: EmbeddedEtcdOptions): Promise<E
 
 interface SupervisorDeps {
   start(): EtcdRun;
+  /** How long the first run is waited for. */
+  waitMs: number;
   logger: Logger;
   onEnd(): Promise<void>;
 }
@@ -135,14 +147,31 @@ class Supervisor {
     this.#run = run;
     const startedMs = systemClock.monotonicMs();
     try {
-      await run.serving;
+      await this.#untilServing(run);
     } catch (error) {
       await run.stop(stopGraceMs);
       await this.#end({ reason: 'stopped' });
       throw error;
     }
-    this.#deps.logger.info({ pid: run.pid }, 'etcd serves');
     void this.#supervise(run, startedMs);
+  }
+
+  async #untilServing(run: EtcdRun): Promise<void> {
+    const { logger, waitMs } = this.#deps;
+    const waited = new AbortController();
+    const tell = async (): Promise<void> => {
+      await run.serving;
+      logger.info({ pid: run.pid }, 'etcd serves');
+    };
+    const serving = tell();
+    const isLate = await Promise.race([
+      serving.then(() => false).finally(() => waited.abort()),
+      sleep(systemClock, waitMs, waited.signal),
+    ]);
+    if (!isLate) return;
+    logger.info({ pid: run.pid }, 'etcd waits for a majority of its members');
+    // Should it end before, its supervisor finds out.
+    serving.catch(() => undefined);
   }
 
   async stop(): Promise<void> {

@@ -1,10 +1,11 @@
 import type { Readable } from 'node:stream';
-import type { IEvent, IWatchRequest, IWatchResponse, WatchClient } from 'etcd3';
+import type { IEvent, IWatchRequest, IWatchResponse } from 'etcd3';
 import { sleep, systemClock } from '../ports/clock.ts';
 import { HostlerError, hasCode, messageOf } from '../ports/errors.ts';
 import type { EtcdClient } from './client.ts';
 import { etcdFailure } from './errors.ts';
 import type { KeyRange } from './keys.ts';
+import { requireLeader } from './leader.ts';
 
 /**
  * Watches that go on for ever: one gRPC stream for each, so that none can hold up another. The position moves only by
@@ -152,21 +153,3 @@ async function checkPosition(
   if (Number(reply.header.revision) >= position) return;
   throw new HostlerError('Expired', `The store is at revision ${reply.header.revision}, before ${position}`);
 }
-
-type WatchOptions = NonNullable<Parameters<WatchClient['watch']>[0]>;
-type Interceptor = NonNullable<WatchOptions['interceptors']>[number];
-
-/** Makes a member that lost its leader end the stream, instead of going silent. */
-const requireLeader: WatchOptions = {
-  interceptors: [
-    (options, nextCall) => {
-      const call = nextCall(options);
-      const start = call.start.bind(call);
-      call.start = (metadata, listener) => {
-        metadata.set('hasleader', 'true');
-        start(metadata, listener);
-      };
-      return call as ReturnType<Interceptor>;
-    },
-  ],
-};

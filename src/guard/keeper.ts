@@ -1,7 +1,7 @@
 import { armGuard, disarmed, type GuardState } from '../plan/failover/guard.ts';
 import { mayRun } from '../plan/failover/permission.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { GuardedContainer, GuardOrder, GuardReport } from '../ports/guard.ts';
+import type { GuardedContainer, GuardOrder, GuardReport, KeptTiming } from '../ports/guard.ts';
 
 /**
  * What a guard knows, and what follows from it. The permission to run ends at the lower of two deadlines: the monotonic
@@ -27,7 +27,9 @@ export interface Due {
 export interface KeeperMemory {
   guard: GuardState;
   wallDeadlineMs: number;
-  fenceDelayMs: number;
+  /** Absent: it was never armed. */
+  timing?: KeptTiming;
+  liveUntilMs: number;
   startMarginMs: number;
   released: boolean;
   containers: readonly GuardedContainer[];
@@ -36,12 +38,13 @@ export interface KeeperMemory {
 const NEVER = Number.NEGATIVE_INFINITY;
 /** The daemon gets this at most, and a third of the time there is. */
 const DAEMON_MS = 1_000;
+const DEFAULT_FENCE_DELAY_MS = 3_000;
 
 /** A guard that was never armed. */
 export const emptyMemory: KeeperMemory = {
   guard: disarmed,
   wallDeadlineMs: NEVER,
-  fenceDelayMs: 3_000,
+  liveUntilMs: NEVER,
   startMarginMs: 0,
   released: false,
   containers: [],
@@ -59,11 +62,12 @@ export function createKeeper(clock: Clock, remembered: KeeperMemory): Keeper {
     order({ lease, containers, released = false }) {
       held = { ...held, released, ...(containers === undefined ? {} : { containers }) };
       if (lease === undefined) return;
-      const { fenceDelayMs, startMarginMs } = lease;
+      const { timing, startMarginMs } = lease;
       const guard = armGuard(held.guard, lease);
       const isMoved = guard.deadlineMs !== held.guard.deadlineMs;
       const wallDeadlineMs = isMoved ? lease.wallDeadlineMs : held.wallDeadlineMs;
-      held = { ...held, guard, wallDeadlineMs, fenceDelayMs, startMarginMs };
+      const liveUntilMs = Math.max(held.liveUntilMs, lease.liveUntilMs);
+      held = { ...held, guard, wallDeadlineMs, timing, liveUntilMs, startMarginMs };
     },
     mayStart({ instance, uid, term }) {
       const known = held.containers.find((container) => container.instance === instance);
@@ -76,13 +80,19 @@ export function createKeeper(clock: Clock, remembered: KeeperMemory): Keeper {
     due() {
       const left = leftMs();
       if (held.released || left > 0) return undefined;
-      const daemonMs = Math.max(0, Math.min(DAEMON_MS, held.fenceDelayMs / 3) + left);
+      const daemonMs = Math.max(
+        0,
+        Math.min(DAEMON_MS, (held.timing?.fenceDelayMs ?? DEFAULT_FENCE_DELAY_MS) / 3) + left,
+      );
       return { containers: held.containers, daemonMs };
     },
     report: () => ({
       term: held.guard.term,
-      deadlineMs: leftMs() > 0 ? held.guard.deadlineMs : NEVER,
+      // On one clock, which the agent can count on: what is left of the lower deadline.
+      deadlineMs: leftMs() > 0 ? clock.monotonicMs() + leftMs() : NEVER,
       released: held.released,
+      ...(held.timing === undefined ? {} : { timing: held.timing }),
+      liveUntilMs: held.liveUntilMs,
       containers: held.containers,
     }),
     memory: () => held,

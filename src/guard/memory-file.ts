@@ -55,7 +55,9 @@ export function openMemoryFile(path: string, logger: Logger, bootId = readText(B
           value === NEVER ? Number.NEGATIVE_INFINITY : value,
         ) as KeeperMemory & { bootId: string };
         if (!Array.isArray(memory.containers)) throw new Error('there is no list of containers in it');
-        return savedIn === bootId ? memory : { ...emptyMemory, containers: memory.containers };
+        return savedIn === bootId
+          ? { ...emptyMemory, ...memory }
+          : { ...emptyMemory, containers: memory.containers };
       } catch (error) {
         logger.error({ path, error: messageOf(error) }, 'what the guard held cannot be read; it begins anew');
         return emptyMemory;

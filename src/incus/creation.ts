@@ -9,6 +9,7 @@ import {
   type InstanceView,
   pathOf,
   refuseIncoming,
+  startedOrCleared,
   unfinishedOperations,
 } from './instance.ts';
 import {
@@ -111,9 +112,12 @@ async function create(
   signal: AbortSignal,
 ): Promise<void> {
   const { api, abilities } = context;
+  const startsToo = start && abilities.createStarts;
   const source = { type: 'image', fingerprint };
   const settings = { name, type: 'container', profiles: [], config, devices, source };
-  const body = start && abilities.createStarts ? { ...settings, start: true } : settings;
-  await api.change({ method: 'POST', path: '/1.0/instances', body }, signal);
+  const body = startsToo ? { ...settings, start: true } : settings;
+  const request = { method: 'POST', path: '/1.0/instances', body } as const;
+  const make = async (): Promise<void> => void (await api.change(request, signal));
+  await (startsToo ? startedOrCleared(context, name, make, signal) : make());
   if (start && !abilities.createStarts) await changeState(context, name, { action: 'start' }, signal);
 }

@@ -59,6 +59,7 @@ export function createIncusDriver(options: IncusDriverOptions): HostDriver {
   const server = new Server(api, createLiveProbe({ clock, isLocal }, options.machine));
   const contextOf = async (signal: AbortSignal, spec?: InstanceSpec): Promise<InstanceContext> => ({
     api,
+    clock,
     operationTimeoutMs,
     abilities: await server.abilities(spec?.movesLive === true, signal),
   });

@@ -1,4 +1,5 @@
-import { HostlerError } from '../ports/errors.ts';
+import { type Clock, sleep } from '../ports/clock.ts';
+import { hasCode, HostlerError } from '../ports/errors.ts';
 import type { Instance } from '../ports/host-driver.ts';
 import type { Api } from './api.ts';
 import { ACCESS_KEY, type Config, type Devices, INCOMING_KEY, markOf, SHARED } from './settings.ts';
@@ -38,9 +39,13 @@ export interface Abilities {
 
 export interface InstanceContext {
   api: Api;
+  clock: Clock;
   abilities: Abilities;
   operationTimeoutMs: number;
 }
+
+const CLEARING_POLL_MS = 100;
+const CLEARING_POLLS = 50;
 
 const STATUS: Readonly<Record<string, Instance['status']>> = {
   Running: 'Running',
@@ -99,14 +104,60 @@ interface StateChange {
 }
 
 export async function changeState(
-  { api, operationTimeoutMs }: InstanceContext,
+  context: InstanceContext,
   name: string,
   { action, force = false, graceSeconds = -1 }: StateChange,
   signal: AbortSignal,
 ): Promise<void> {
-  const timeoutMs = operationTimeoutMs + Math.max(0, graceSeconds * 1000);
+  const timeoutMs = context.operationTimeoutMs + Math.max(0, graceSeconds * 1000);
   const body = { action, force, timeout: graceSeconds };
-  await api.change({ method: 'PUT', path: `${pathOf(name)}/state`, body, timeoutMs }, signal);
+  const request = { method: 'PUT', path: `${pathOf(name)}/state`, body, timeoutMs } as const;
+  const change = async (): Promise<void> => void (await context.api.change(request, signal));
+  await (action === 'start' ? startedOrCleared(context, name, change, signal) : change());
+}
+
+/**
+ * Runs `start`. While it clears up after a start that has failed, the daemon says of the instance that it runs: that failure
+ * is told only once this is over, or after 5 s, so that nobody takes the instance for one that was started.
+ */
+export async function startedOrCleared(
+  { api, clock }: InstanceContext,
+  name: string,
+  start: () => Promise<void>,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    await start();
+  } catch (error) {
+    if (!hasCode(error, 'Internal') || saysAlready(error, 'running')) throw error;
+    for (let polls = 0; polls < CLEARING_POLLS; polls++) {
+      if (await isDown(api, name, signal)) break;
+      if (!(await sleep(clock, CLEARING_POLL_MS, signal))) break;
+    }
+    throw error;
+  }
+}
+
+/** Whether an instance has neither a process nor anything to clear up; in between a daemon says Stopped, and Running again. */
+async function isDown(api: Api, name: string, signal: AbortSignal): Promise<boolean> {
+  const view = await api.find<InstanceView>(pathOf(name), signal);
+  if (view === undefined) return true;
+  return instanceOf(view).status === 'Stopped' && (await processOf(api, name, signal)) === 0;
+}
+
+/** @returns pid of the init, 0 when there is none, undefined while that cannot be told: it is coming or going */
+export async function processOf(api: Api, name: string, signal: AbortSignal): Promise<number | undefined> {
+  try {
+    return (await api.find<{ pid: number }>(`${pathOf(name)}/state`, signal))?.pid ?? 0;
+  } catch (error) {
+    if (hasCode(error, 'Internal')) return undefined;
+    throw error;
+  }
+}
+
+/** Whether the daemon refused a change for the instance is in that state. */
+export function saysAlready(error: unknown, state: 'running' | 'stopped'): boolean {
+  return error instanceof HostlerError && new RegExp(`already ${state}|not running`).test(error.message);
 }
 
 /** @throws Conflict when it is an incoming copy: only ports/host-transfer deals with those */

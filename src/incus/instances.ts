@@ -11,7 +11,9 @@ import {
   isRootShared,
   pathOf,
   refuseIncoming,
+  processOf,
   requireMark,
+  saysAlready,
   unfinishedOperations,
 } from './instance.ts';
 import { pendingAfter } from './pending.ts';
@@ -91,7 +93,10 @@ export async function updateInstance(
   return { restartRequired: [...pending.keys, ...pendingRoot(after, running)] };
 }
 
-/** Also ends a creation that was left undone. */
+/**
+ * Also ends a creation that was left undone.
+ * @throws Conflict while the daemon clears up after an end: it says then that the instance runs
+ */
 export async function startInstance(
   context: InstanceContext,
   name: string,
@@ -102,13 +107,18 @@ export async function startInstance(
   requireMark(view);
   refuseIncoming(view);
   const { status } = instanceOf(view);
-  if (status === 'Running') return;
+  if (status === 'Running') return await requireProcess(context.api, name, signal);
   if (isHalfMade(view)) return finishCreation(context, name, { start: true }, signal);
   try {
     await changeState(context, name, { action: status === 'Frozen' ? 'unfreeze' : 'start' }, signal);
   } catch (error) {
     if (!saysAlready(error, 'running')) throw error;
   }
+}
+
+async function requireProcess(api: Api, name: string, signal: AbortSignal): Promise<void> {
+  if (((await processOf(api, name, signal)) ?? 0) > 0) return;
+  throw new HostlerError('Conflict', `instance ${name} has ended, and the daemon is clearing up`);
 }
 
 export async function stopInstance(
@@ -189,10 +199,6 @@ async function stopped(stop: Promise<void>): Promise<void> {
   } catch (error) {
     if (!saysAlready(error, 'stopped') && !hasCode(error, 'NotFound')) throw error;
   }
-}
-
-function saysAlready(error: unknown, state: 'running' | 'stopped'): boolean {
-  return error instanceof HostlerError && new RegExp(`already ${state}|not running`).test(error.message);
 }
 
 /** A quota that the pool cannot change while the root is in use is noted by the daemon, and applied at the next start. */

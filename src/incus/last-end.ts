@@ -18,6 +18,11 @@ const STOP_HOOK = /Executing script "[^\n]* stopns" for container/;
 const POWERED_OFF = 2;
 const REBOOTED = 1;
 
+/** The init could not be run at all; the hook of an end runs all the same. */
+const NOT_STARTED = /Failed to spawn container/;
+/** The first of its errors is the cause of the others. */
+const ERROR_LINE = / ERROR +\S+ - \S+:\d+ - (.+)/;
+
 const UNKNOWN: LastEnd = { kind: 'unknown', message: 'How it ended is not known' };
 
 export async function getLastEnd(api: Api, name: string, signal: AbortSignal): Promise<LastEnd> {
@@ -36,11 +41,17 @@ export async function getLastEnd(api: Api, name: string, signal: AbortSignal): P
  */
 export function lastEndIn(log: string, isToRun: boolean): LastEnd {
   const run = lastRunIn(log);
+  if (NOT_STARTED.test(run)) return notStarted(run);
   const [, status, signal] = ENDED.exec(run) ?? [];
   if (status !== undefined) return { kind: 'error', message: `Exited with status ${status}` };
   if (signal !== undefined) return endedBySignal(Number(signal), isToRun);
   if (!STOP_HOOK.test(run)) return UNKNOWN;
   return clean('Exited with status 0', isToRun);
+}
+
+function notStarted(run: string): LastEnd {
+  const why = ERROR_LINE.exec(run)?.[1] ?? 'the log of its start does not say why';
+  return { kind: 'error', message: `Could not be started: ${why}` };
 }
 
 function lastRunIn(log: string): string {

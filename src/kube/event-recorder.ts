@@ -7,6 +7,7 @@ import type { Logger } from '../ports/logger.ts';
 import { type Metrics, noMetrics } from '../ports/metrics.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import { createRateLimit } from './rate-limit.ts';
+import { saysNamespaceEnds } from './status-error.ts';
 
 export const eventRef: ResourceRef = {
   group: '',
@@ -86,7 +87,10 @@ export function createEventRecorder(
           await sleep(clock, retryMs, stop.signal);
           retryMs = Math.min(MAX_RETRY_MS, retryMs * 2);
         } else {
-          logger.warn({ event: name, reason: event.reason, error: messageOf(error) }, 'event not written');
+          const what = { event: name, reason: event.reason, error: messageOf(error) };
+          if (saysNamespaceEnds(error))
+            logger.debug(what, 'event not written: its namespace is being deleted');
+          else logger.warn(what, 'event not written');
         }
       }
     }

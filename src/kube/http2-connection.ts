@@ -19,7 +19,10 @@ export function createHttp2Connection(
     createConnection: () => socket,
     settings: { enablePush: false, initialWindowSize: STREAM_WINDOW_BYTES },
   });
-  session.once('connect', () => session.setLocalWindowSize(CONNECTION_WINDOW_BYTES));
+  session.once('connect', () => {
+    // One that was opened too late to be of use is closed before it is connected.
+    if (!session.destroyed) session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
+  });
   // Every stream reports the session's error; without a listener it would end the process.
   session.on('error', () => session.destroy());
   const heart = beat(session, clock, pingMs);
@@ -32,7 +35,8 @@ export function createHttp2Connection(
     onClosed: (run) => void session.once('close', run),
     close: () => {
       heart.stop();
-      session.destroy();
+      // With an error, so that a watch that is cut in the midst of an event does not look like one that has ended.
+      session.destroy(new Error('The connection was given up'));
     },
     request(request, signal) {
       if (session.closed || session.destroyed) {

@@ -6,11 +6,15 @@ import type { TlsSettings } from './connection.ts';
 
 /** How to reach an API and who to be there, as the current context of a kubeconfig says. */
 export interface ApiAccess {
-  server: string;
+  /** In the order in which they are tried; more than one where the extension of `hostler certificate` names them. */
+  servers: readonly string[];
   tls: TlsSettings;
   /** `authorization`, if any. */
   headers: Record<string, string>;
 }
+
+/** What `hostler certificate --server a,b,c` writes, since a cluster of a kubeconfig has one server only. */
+const SERVERS_EXTENSION = 'hostler.dev/servers';
 
 interface NamedEntry {
   name: string;
@@ -130,7 +134,7 @@ async function readPlain(
   const authorization = await authorizationOf(user);
   if (typeof cluster['server'] !== 'string') throw new Error('the cluster has no server');
   return {
-    server: cluster['server'],
+    servers: serversOf(cluster['server'], cluster['extensions']),
     tls: {
       ...(ca === undefined ? {} : { ca }),
       ...(cert === undefined ? {} : { cert }),
@@ -140,6 +144,19 @@ async function readPlain(
     },
     headers: authorization === undefined ? {} : { authorization },
   };
+}
+
+function serversOf(server: string, extensions: unknown): string[] {
+  const entries = (Array.isArray(extensions) ? extensions : []) as {
+    name?: string;
+    extension?: { servers?: unknown };
+  }[];
+  const further = entries.find(({ name }) => name === SERVERS_EXTENSION)?.extension?.servers;
+  if (further === undefined) return [server];
+  const isList =
+    Array.isArray(further) && further.every((one) => typeof one === 'string' && URL.canParse(one));
+  if (!isList) throw new Error(`the extension ${SERVERS_EXTENSION} has no list of URLs`);
+  return [...new Set([server, ...(further as string[])])];
 }
 
 async function authorizationOf(user: Record<string, unknown>): Promise<string | undefined> {
@@ -164,7 +181,7 @@ async function readWithPlugins(file: KubeConfigFile): Promise<ApiAccess> {
   }
   const headers = Object.entries(options.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value]);
   return {
-    server: config.getCurrentCluster()?.server ?? '',
+    servers: [config.getCurrentCluster()?.server ?? ''],
     tls,
     headers: Object.fromEntries(headers) as Record<string, string>,
   };

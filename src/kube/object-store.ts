@@ -28,15 +28,18 @@ export interface ObjectStoreOptions {
   connectTimeoutMs?: number;
   /** Whether a call without an answer ends the connection, with all else on it. @defaultValue false */
   resetOnTimeout?: boolean;
-  /** Milliseconds between pings; a dead connection is noticed after at most twice as many. @defaultValue 5_000 */
+  /**
+   * Milliseconds between pings; a dead connection is noticed after at most twice as many.
+   * @defaultValue 5_000; 2_000 where there are several servers
+   */
   pingMs?: number;
 }
 
 /** The Kubernetes API over HTTPS: the embedded API server's, or any other's. */
 export function createObjectStore(options: ObjectStoreOptions): ObjectStore & { close(): void } {
   const { clock = systemClock, metrics = noMetrics, requestTimeoutMs = 15_000 } = options;
-  const { connectTimeoutMs = 5_000, pingMs = 5_000 } = options;
-  const transport = createTransport({ ...options, clock, connectTimeoutMs, pingMs });
+  const { connectTimeoutMs = 5_000 } = options;
+  const transport = createTransport({ ...options, clock, connectTimeoutMs });
   const api: Api = { transport, clock, metrics, requestTimeoutMs };
 
   return {

@@ -6,7 +6,12 @@ interface Status {
   reason?: string;
   message?: string;
   code?: number;
-  details?: { name?: string; retryAfterSeconds?: number };
+  details?: {
+    name?: string;
+    kind?: string;
+    retryAfterSeconds?: number;
+    causes?: { reason?: string }[];
+  };
 }
 
 const byReason: Record<string, ErrorCode> = {
@@ -53,6 +58,14 @@ export function errorFromStatus(
 export function saysNoSuchObject(error: unknown, name: string): boolean {
   if (!(error instanceof HostlerError) || error.code !== 'NotFound') return false;
   return isStatus(error.details) && error.details.details?.name === name;
+}
+
+/** A create in a namespace that is being deleted, or is gone. Nothing is wrong, and nothing more is wanted there. */
+export function saysNamespaceEnds(error: unknown): boolean {
+  if (!(error instanceof HostlerError) || !isStatus(error.details)) return false;
+  const { causes = [], kind } = error.details.details ?? {};
+  if (error.code === 'NotFound') return kind === 'namespaces';
+  return error.code === 'Forbidden' && causes.some(({ reason }) => reason === 'NamespaceTerminating');
 }
 
 function isStatus(body: unknown): body is Status {

@@ -59,9 +59,10 @@ export function createPeers(identity: PeerIdentity): Peers {
             });
             response.once('error', fail);
             response.once('end', () => {
-              const sentAgoMs = response.statusCode === 200 ? answerOf(Buffer.concat(chunks)) : undefined;
-              if (sentAgoMs === undefined) fail(new Error(`it answered with status ${response.statusCode}`));
-              else resolve(sentAgoMs);
+              const cutOffForMs = response.statusCode === 200 ? answerOf(Buffer.concat(chunks)) : undefined;
+              if (cutOffForMs === undefined)
+                fail(new Error(`it answered with status ${response.statusCode}`));
+              else resolve(cutOffForMs);
             });
           },
         );
@@ -82,8 +83,8 @@ function faultOf(certificate: PeerCertificate, node: string): Error | undefined 
 
 function answerOf(bytes: Buffer): number | undefined {
   try {
-    const { sentAgoMs } = JSON.parse(bytes.toString('utf8')) as { sentAgoMs?: unknown };
-    return typeof sentAgoMs === 'number' && Number.isFinite(sentAgoMs) ? sentAgoMs : undefined;
+    const { cutOffForMs } = JSON.parse(bytes.toString('utf8')) as { cutOffForMs?: unknown };
+    return typeof cutOffForMs === 'number' && Number.isFinite(cutOffForMs) ? cutOffForMs : undefined;
   } catch {
     return undefined;
   }

@@ -6,8 +6,8 @@ import type { Logger } from '../ports/logger.ts';
 import { NODES_GROUP, type PeerIdentity, WITNESS_PATH } from './identity.ts';
 
 /**
- * What an agent tells the other agents of its cluster, and nobody else: how long ago it sent its last renewal. Served with
- * the very certificate by which it is known to the API.
+ * What an agent tells the other agents of its cluster, and nobody else: for how long it has been cut off. Served with the
+ * very certificate by which it is known to the API.
  */
 export interface WitnessServer {
   port: number;
@@ -18,14 +18,14 @@ export interface WitnessServer {
 export async function serveWitness(
   { host, port }: { host: string; port: number },
   identity: PeerIdentity,
-  { sentAgoMs, logger }: { sentAgoMs: () => number; logger: Logger },
+  { cutOffForMs, logger }: { cutOffForMs: () => number; logger: Logger },
 ): Promise<WitnessServer> {
   const server = createServer(
     { ...identity, requestCert: true, rejectUnauthorized: true, minVersion: 'TLSv1.2' },
     (request, response) => {
       const isNode = organizationsOf(request.socket as TLSSocket).includes(NODES_GROUP);
       const status = !isNode ? 403 : request.method === 'GET' && request.url === WITNESS_PATH ? 200 : 404;
-      const body = status === 200 ? JSON.stringify({ sentAgoMs: sentAgoMs() }) : '{}';
+      const body = status === 200 ? JSON.stringify({ cutOffForMs: cutOffForMs() }) : '{}';
       response.writeHead(status, { 'content-type': 'application/json', 'content-length': body.length });
       response.end(body);
     },

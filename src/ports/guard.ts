@@ -50,13 +50,27 @@ export interface GuardLease {
   wallDeadlineMs: number;
   /** The leader has taken the lease. */
   revoked: boolean;
-  /** What the guard has for stopping, from the deadline on. */
-  fenceDelayMs: number;
+  /** What the agent goes by. The guard has fenceDelayMs for stopping, from the deadline on, and remembers the rest for the next agent. */
+  timing: KeptTiming;
+  /** Until when, on the host's monotonic clock, a leader may count this node as live. */
+  liveUntilMs: number;
   /** Nothing is started with less than this left: a start takes its time, too. */
   startMarginMs: number;
 }
 
+/** As plan/failover/timing has it. */
+export interface KeptTiming {
+  renewMs: number;
+  durationMs: number;
+  fenceDelayMs: number;
+  suspectAfterMs: number;
+  witnessMarginMs: number;
+}
+
 export interface GuardReport {
+  /** What the agent that armed it went by; absent: nobody has. */
+  timing?: KeptTiming;
+  liveUntilMs: number;
   term: number;
   /** -Infinity: expired, or never armed. */
   deadlineMs: number;

@@ -44,7 +44,7 @@ export interface HostDriver extends InstanceTransfers {
    */
   updateInstance(spec: InstanceSpec, signal: AbortSignal): Promise<{ restartRequired: string[] }>;
 
-  /** Succeeds when it runs already. */
+  /** Succeeds when it runs already. @throws Conflict while the daemon clears up after an end, and says that it runs */
   startInstance(name: string, signal: AbortSignal): Promise<void>;
 
   /** A clean stop for up to `graceMs`, then a forced one; 0 forces at once. Succeeds when it is stopped or gone already. */

@@ -1,7 +1,7 @@
 /** The agents of the other nodes, asked in an outage of the control plane (plan/failover/witness). */
 export interface Peers {
   /**
-   * @returns how long ago the peer sent its last renewal, in milliseconds on its own clock, when it answered
+   * @returns for how many milliseconds the peer had been cut off when it answered, on its own clock; not positive: it is not
    * @throws Unavailable, Timeout, Forbidden (it is not that node)
    */
   ask(peer: Peer, signal: AbortSignal): Promise<number>;

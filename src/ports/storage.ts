@@ -78,3 +78,15 @@ export interface StorageEvents {
   revision: number;
   events: StorageEvent[];
 }
+
+/** `details` of an error of the store that has lost the majority of its members, or is about to choose a leader. */
+export interface StoreTrouble {
+  trouble: 'NoLeader';
+}
+
+/** Whether `error`, or what caused it, says that the store has no leader. */
+export function saysNoLeader(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const { details } = error as { details?: Partial<StoreTrouble> };
+  return details?.trouble === 'NoLeader' || saysNoLeader(error.cause);
+}

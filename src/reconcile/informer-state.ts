@@ -53,7 +53,8 @@ export function createInformerState<T extends KubeObject>(cache: MutableCache<T>
       }
       const gone = new Set(cache.keys());
       for (const object of items) gone.delete(keyOf(object));
-      const changes = [...items.flatMap(put), ...[...gone].flatMap(drop)];
+      const missed = [...gone].flatMap(drop).map((change) => ({ ...change, isMissed: true }) as const);
+      const changes = [...items.flatMap(put), ...missed];
       position = resourceVersion;
       tell(changes);
     },

@@ -23,6 +23,8 @@ export interface Change<T extends KubeObject> {
   key: string;
   old?: T;
   new?: T;
+  /** It is missing in a list: what it was between `old` and its end was not seen. */
+  isMissed?: true;
 }
 
 export interface Informer<T extends KubeObject> extends Runnable {

@@ -175,7 +175,7 @@ async function startToReady(): Promise<number> {
 }
 
 /** Resolves when the program has said that it is ready. */
-async function startServer(
+export async function startServer(
   argv: readonly string[],
   dataDir: string,
 ): Promise<{ child: ChildProcess; kubeconfig: string; stop(): Promise<void> }> {

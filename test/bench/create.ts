@@ -78,9 +78,18 @@ async function applyMany(cluster: BenchCluster, watch: ContainerWatch): Promise<
   return COUNT / ((ended - begun) / 1000);
 }
 
-async function rawMany(cluster: BenchCluster, fingerprint: string): Promise<number> {
-  const daemons = cluster.hosts.map(({ socketPath }) => openRawDaemon(socketPath, PARALLEL));
-  const each = COUNT / daemons.length;
+async function rawMany({ hosts }: BenchCluster, fingerprint: string): Promise<number> {
+  return COUNT / (await rawSeconds(hosts, COUNT, fingerprint));
+}
+
+/** How long the daemons of `hosts` take for `count` containers, driven directly, some at once each. */
+export async function rawSeconds(
+  hosts: BenchCluster['hosts'],
+  count: number,
+  fingerprint: string,
+): Promise<number> {
+  const daemons = hosts.map(({ socketPath }) => openRawDaemon(socketPath, PARALLEL));
+  const each = count / daemons.length;
   const all = (run: (daemon: (typeof daemons)[number], name: string) => Promise<void>) =>
     Promise.all(
       daemons.map((daemon) =>
@@ -92,14 +101,14 @@ async function rawMany(cluster: BenchCluster, fingerprint: string): Promise<numb
     );
   const begun = performance.now();
   await all((daemon, name) => daemon.create(name, fingerprint));
-  const perSecond = COUNT / ((performance.now() - begun) / 1000);
+  const seconds = (performance.now() - begun) / 1000;
   await all((daemon, name) => daemon.remove(name));
   await Promise.all(daemons.map((daemon) => daemon.close()));
-  return perSecond;
+  return seconds;
 }
 
 /** Has the image on every host, as it is everywhere but the first time. @returns its fingerprint */
-async function warmUp(cluster: BenchCluster, watch: ContainerWatch): Promise<string> {
+export async function warmUp(cluster: BenchCluster, watch: ContainerWatch): Promise<string> {
   const names = cluster.hosts.map(({ name }) => `warm-${name}`);
   const pinned = cluster.hosts.map(({ name }) => {
     const [document = ''] = manifestOf([`warm-${name}`])

@@ -6,26 +6,59 @@ import { findCompartment, stopCompartment } from '../../src/cmd/local/compartmen
 import { networkOf, SWITCH } from '../../src/cmd/local/network.ts';
 import type { Container } from '../../src/crds/container.ts';
 import { FLAPPING_TAINT } from '../../src/crds/kind.ts';
+import { type LeaseTiming, leaseTimingMs } from '../../src/crds/lease-timing.ts';
 import { systemClock as clock } from '../../src/ports/clock.ts';
 import { BEAT_IMAGE } from '../faults/cluster.ts';
 import { BEAT_PATH, buildHeartbeatImage } from '../faults/heartbeat-image.ts';
-import { readBeats } from '../faults/record.ts';
+import { createBeatReader } from '../faults/beats.ts';
 import { livesOf } from '../faults/validate/heartbeats.ts';
 import { type ContainerWatch, IMAGE, isRunning, numbered, watchContainers } from './containers.ts';
-import { remove } from './create.ts';
+import { rawSeconds, remove, warmUp } from './create.ts';
 import { atLeast, atMost, type Figure, figure, quantile } from './figure.ts';
 import type { BenchCluster } from './local-cluster.ts';
+import { recoveryTimes, type RecoveryTimes } from './recovery-times.ts';
 
 const KILLS_MS = 6 * 60_000;
-const KILLS = 20;
 const CUTS = 5;
-/** More than duration + fenceDelay at their defaults, and what comes after. */
-const CUT_MS = 13_000;
 const MANY = 30;
+const AFTER_CUT_MS = 5_000;
 const VOLUME_POOL = 'failover';
 
-/** Hosts that are lost, and hosts that are cut off: how long their containers are away, and what lies between two starts. */
-export async function failover(cluster: BenchCluster): Promise<Figure[]> {
+/** A timing of the node leases, and what is wanted with it. */
+export interface Timed {
+  /** Before the names of the figures. */
+  label: string;
+  nodeLease: LeaseTiming;
+  goalSeconds: number;
+}
+export const DEFAULTS: Timed = {
+  label: 'defaults',
+  nodeLease: { renew: '1s', duration: '5s', fenceDelay: '3s' },
+  goalSeconds: 10,
+};
+export const QUICK: Timed = {
+  label: '2s + 1s',
+  nodeLease: { renew: '400ms', duration: '2s', fenceDelay: '1s' },
+  goalSeconds: 4.5,
+};
+
+/** What a measurement is taken on. */
+interface Scene {
+  cluster: BenchCluster;
+  watch: ContainerWatch;
+  timed: Timed;
+}
+
+/** Hosts that are lost and hosts that are cut off, at one timing. */
+export const failoverAt =
+  (timed: Timed, kills: number) =>
+  async (cluster: BenchCluster): Promise<Figure[]> => {
+    await setTiming(cluster, timed.nodeLease);
+    return await lostHosts(cluster, timed, kills);
+  };
+
+/** How long containers are away, and what lies between two starts. */
+async function lostHosts(cluster: BenchCluster, timed: Timed, kills: number): Promise<Figure[]> {
   const watch = await watchContainers(cluster.kubeconfig);
   const paths = localPaths(cluster.stateDir);
   const image = join(dirname(paths.image), 'heartbeat.tar.gz');
@@ -36,10 +69,10 @@ export async function failover(cluster: BenchCluster): Promise<Figure[]> {
     await delay(3_000);
     await cluster.kubectl(['apply', '-f', '-'], manifest(names, true));
     await watch.until(names, isRunning);
-    const killed = await hostsKilled(cluster, watch, names);
-    const cut = await linksCut(cluster, watch, names);
+    const losses = await hostsKilled({ cluster, watch, timed }, names, kills);
+    const cuts = await linksCut({ cluster, watch, timed }, names);
     await remove(cluster, watch, names);
-    return [...killed, ...cut, ...(await manyAtOnce(cluster, watch))];
+    return [...losses, ...cuts];
   } finally {
     watch.close();
   }
@@ -47,35 +80,58 @@ export async function failover(cluster: BenchCluster): Promise<Figure[]> {
 
 /** From pulling the plug of a host to each of its containers Running on another one. */
 async function hostsKilled(
-  cluster: BenchCluster,
-  watch: ContainerWatch,
+  { cluster, watch, timed: { label, goalSeconds } }: Scene,
   names: readonly string[],
+  most: number,
 ): Promise<Figure[]> {
   const untilMs = clock.monotonicMs() + KILLS_MS;
-  const takenMs: number[] = [];
+  const times: RecoveryTimes[] = [];
   let kills = 0;
-  while (kills < KILLS && clock.monotonicMs() < untilMs) {
+  while (kills < most && clock.monotonicMs() < untilMs) {
     const { host, own } = mostOn(watch, names);
-    const begun = performance.now();
-    await stopCompartment(cluster.stateDir, host);
-    const ends = await Promise.all(own.map((name) => watch.until([name], isElsewhere(host))));
-    takenMs.push(...ends.map((end) => end - begun));
+    times.push(await killed(cluster, watch, { host, names: own }));
     kills += 1;
     await backUp(cluster, watch, names);
   }
-  const what = `host killed: its containers Running elsewhere (${kills} hosts, ${takenMs.length} containers)`;
+  const takenMs = times.flatMap(({ runningMs }) => runningMs);
+  const fencedMs = times.map((one) => one.fencedMs);
+  const placedMs = times.flatMap((one) => one.placedMs.map((ms) => ms - one.fencedMs));
+  const startedMs = times.flatMap(({ runningMs, placedMs: from }) =>
+    runningMs.map((ms, index) => ms - (from[index] ?? ms)),
+  );
+  const what = `${label}: host killed: its containers Running elsewhere (${kills} hosts, ${takenMs.length} containers)`;
+  const part = (name: string, values: readonly number[]): Figure[] =>
+    [0.5, 0.99].map((at) =>
+      figure(`${label}: of this, ${name}, p${at * 100}`, quantile(values, at) / 1_000, 's'),
+    );
   return [
-    atMost(`${what}, p50`, quantile(takenMs, 0.5) / 1_000, 's', 10),
-    atMost(`${what}, p99`, quantile(takenMs, 0.99) / 1_000, 's', 10),
+    atMost(`${what}, p50`, quantile(takenMs, 0.5) / 1_000, 's', goalSeconds),
+    atMost(`${what}, p99`, quantile(takenMs, 0.99) / 1_000, 's', goalSeconds),
+    ...part('until the lease is revoked', fencedMs),
+    ...part('from there to the placement', placedMs),
+    ...part('from there to Running', startedMs),
   ];
+}
+
+/** Pulls the plug of `host`. */
+async function killed(
+  cluster: BenchCluster,
+  watch: ContainerWatch,
+  { host, names }: { host: string; names: readonly string[] },
+): Promise<RecoveryTimes> {
+  const times = recoveryTimes(cluster.kubeconfig, watch, { host, names, begunMs: performance.now() });
+  const [found] = await Promise.all([times, stopCompartment(cluster.stateDir, host)]);
+  return found;
 }
 
 /** By the heartbeats: the last one on the host that is cut off, and the first one elsewhere. */
 async function linksCut(
-  cluster: BenchCluster,
-  watch: ContainerWatch,
+  { cluster, watch, timed: { label, nodeLease } }: Scene,
   names: readonly string[],
 ): Promise<Figure[]> {
+  const ms = leaseTimingMs(nodeLease);
+  // More than the lease and its fence delay, and what comes after.
+  const cutForMs = (ms?.durationMs ?? 0) + (ms?.fenceDelayMs ?? 0) + AFTER_CUT_MS;
   const bridge = findCompartment(cluster.stateDir, SWITCH);
   if (bridge === undefined) throw new Error('The switch between the hosts does not run');
   const network = networkOf(bridge);
@@ -85,7 +141,7 @@ async function linksCut(
     const { host, own } = mostOn(watch, names);
     const cutMs = clock.monotonicMs();
     await network.setLink(host, false);
-    await delay(CUT_MS);
+    await delay(cutForMs);
     await watch.until(own, isElsewhere(host));
     const spans = own.map((name) => lastTwo(cluster, name));
     stoppedMs.push(Math.max(...spans.map(({ before }) => before.lastMs - cutMs)));
@@ -95,13 +151,13 @@ async function linksCut(
   const many = `${CUTS} cuts, ${marginMs.length} containers`;
   return [
     figure(
-      `link cut: the last container there has stopped, slowest (${many})`,
+      `${label}: link cut: the last container there has stopped, slowest (${many})`,
       Math.max(...stoppedMs) / 1_000,
       's',
     ),
-    figure('link cut: the same, p50', quantile(stoppedMs, 0.5) / 1_000, 's'),
+    figure(`${label}: link cut: the same, p50`, quantile(stoppedMs, 0.5) / 1_000, 's'),
     atLeast(
-      'link cut: from the last heartbeat there to the first elsewhere, smallest',
+      `${label}: link cut: from the last heartbeat there to the first elsewhere, smallest`,
       Math.min(...marginMs) / 1_000,
       's',
       0.001,
@@ -109,27 +165,44 @@ async function linksCut(
   ];
 }
 
-/** Many containers of one host: from the first that runs elsewhere to the last. */
+/**
+ * Many containers of one host, at the defaults: from the first that runs elsewhere to the last. To be measured before hosts
+ * are lost again and again, after which they get no new containers for a while.
+ */
+export async function failoverMany(cluster: BenchCluster): Promise<Figure[]> {
+  const watch = await watchContainers(cluster.kubeconfig);
+  try {
+    return await manyAtOnce(cluster, watch);
+  } finally {
+    watch.close();
+  }
+}
+
 async function manyAtOnce(cluster: BenchCluster, watch: ContainerWatch): Promise<Figure[]> {
   const names = numbered('many', MANY);
+  const fingerprint = await warmUp(cluster, watch);
   const [host, ...others] = cluster.hosts.map(({ name }) => name) as [string, ...string[]];
   for (const other of others) await cordon(cluster, other, true);
   await cluster.kubectl(['apply', '-f', '-'], manifest(names, false));
   await watch.until(names, isRunning);
   for (const other of others) await cordon(cluster, other, false);
-  const begun = performance.now();
-  await stopCompartment(cluster.stateDir, host);
-  const ends = await Promise.all(names.map((name) => watch.until([name], isElsewhere(host))));
-  const [first, last] = [Math.min(...ends), Math.max(...ends)];
+  const { fencedMs, placedMs, runningMs } = await killed(cluster, watch, { host, names });
+  const [first, last] = [Math.min(...runningMs), Math.max(...runningMs)];
   await backUp(cluster, watch, names);
   await remove(cluster, watch, names);
+  const what = `host with ${MANY} containers killed`;
+  const raw = await rawSeconds(cluster.hosts.slice(1), MANY, fingerprint);
   return [
+    figure(`${what}: the lease is revoked`, fencedMs / 1_000, 's'),
+    figure(`${what}: the last is placed, after that`, (Math.max(...placedMs) - fencedMs) / 1_000, 's'),
     figure(
-      `host with ${MANY} containers killed: the first is Running elsewhere`,
-      (first - begun) / 1_000,
+      `${what}: the first is Running, after its placement`,
+      (first - Math.min(...placedMs)) / 1_000,
       's',
     ),
-    atMost(`host with ${MANY} containers killed: the last, after the first`, (last - first) / 1_000, 's', 6),
+    figure(`${what}: the first is Running elsewhere`, first / 1_000, 's'),
+    atMost(`${what}: the last, after the first`, (last - first) / 1_000, 's', 6),
+    figure(`the same ${MANY} created and started by two raw daemons, 8 at once each`, raw, 's'),
   ];
 }
 
@@ -153,7 +226,7 @@ async function backUp(cluster: BenchCluster, watch: ContainerWatch, names: reado
 }
 
 function lastTwo(cluster: BenchCluster, name: string) {
-  const [before, after] = livesOf(readBeats(localPaths(cluster.stateDir).shared, name)).slice(-2);
+  const [before, after] = livesOf(createBeatReader(localPaths(cluster.stateDir).shared).read(name)).slice(-2);
   if (before === undefined || after === undefined) throw new Error(`${name} was not started a second time`);
   return { before, after };
 }
@@ -161,6 +234,20 @@ function lastTwo(cluster: BenchCluster, name: string) {
 async function cordon(cluster: BenchCluster, host: string, unschedulable: boolean): Promise<void> {
   const patch = JSON.stringify({ spec: { unschedulable } });
   await cluster.kubectl(['patch', 'node.hostler.dev', host, '--type=merge', '-p', patch]);
+}
+
+async function setTiming(cluster: BenchCluster, nodeLease: LeaseTiming): Promise<void> {
+  const policy = {
+    apiVersion: 'hostler.dev/v1alpha1',
+    kind: 'ClusterPolicy',
+    metadata: { name: 'cluster' },
+    spec: { nodeLease },
+  };
+  await cluster.kubectl(['apply', '-f', '-'], JSON.stringify(policy));
+  for (const { name } of cluster.hosts) {
+    const path = `jsonpath={.status.lease.duration}=${nodeLease.duration}`;
+    await cluster.kubectl(['wait', 'nodes.hostler.dev', name, `--for=${path}`, '--timeout=60s']);
+  }
 }
 
 function poolObject(): object {

@@ -1,8 +1,12 @@
+import { loadavg } from 'node:os';
+
 /** One line of the benchmark's answer. */
 export interface Figure {
   name: string;
   value: number;
   unit: string;
+  /** Of the machine, over the last minute, when the figure was taken. */
+  load: number;
   /** In words: `at least 0.8`. Absent: there is nothing to compare with. */
   goal?: string;
   /** Whether the goal is reached; absent when there is none. */
@@ -10,7 +14,7 @@ export interface Figure {
 }
 
 export function figure(name: string, value: number, unit: string): Figure {
-  return { name, value: round(value), unit };
+  return { name, value: round(value), unit, load: Math.round((loadavg()[0] ?? 0) * 10) / 10 };
 }
 
 export function atLeast(name: string, value: number, unit: string, goal: number): Figure {
@@ -28,13 +32,14 @@ export function quantile(values: readonly number[], part: number): number {
 }
 
 export function formatFigures(figures: readonly Figure[]): string {
-  const rows = figures.map(({ name, value, unit, goal, holds }) => [
+  const rows = figures.map(({ name, value, unit, goal, holds, load }) => [
     name,
     `${value} ${unit}`.trim(),
     goal ?? '',
     holds === undefined ? '' : holds ? 'holds' : 'MISSED',
+    `load ${load}`,
   ]);
-  const widths = [0, 1, 2, 3].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  const widths = [0, 1, 2, 3, 4].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   return rows
     .map((row) =>
       row

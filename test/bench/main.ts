@@ -1,37 +1,57 @@
 /**
- * `npm run bench -- [names…] [--json FILE]`: measures what docs/benchmarks.md says, on this machine, each figure beside
- * what it is compared with, in one run. Nothing here fails on a slow day: a goal that is missed is printed as missed.
+ * `npm run bench -- [names…] [--json FILE] [--kills COUNT]`: measures what docs/benchmarks.md says, on this machine, each
+ * figure beside what it is compared with, in one run. Nothing here fails on a slow day: a goal that is missed is printed as missed.
  */
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { measureApi } from './api.ts';
 import { createMany, createOne } from './create.ts';
 import { drain } from './drain.ts';
-import { failover } from './failover.ts';
+import { DEFAULTS, failoverAt, failoverMany, QUICK } from './failover.ts';
 import { type Figure, formatFigures } from './figure.ts';
 import { leaderTakeover } from './leader.ts';
 import { type BenchCluster, startBenchCluster } from './local-cluster.ts';
+import { renewals } from './renewals.ts';
+import { replicas } from './replicas.ts';
 import { atRest } from './rest.ts';
 import { restartAfterKill } from './restart.ts';
+import { benchWitnesses } from './witnesses.ts';
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { json: { type: 'string' }, kills: { type: 'string', default: '20' } },
+});
 
 const onCluster: Record<string, (cluster: BenchCluster) => Promise<Figure[]>> = {
   'create-many': createMany,
   'create-one': createOne,
   restart: restartAfterKill,
   rest: atRest,
-  failover,
   drain,
+  'failover-many': failoverMany,
+  'failover-defaults': failoverAt(DEFAULTS, Number(values.kills)),
+  'failover-quick': failoverAt(QUICK, Number(values.kills)),
 };
-const alone: Record<string, () => Promise<Figure[]>> = { api: measureApi, leader: leaderTakeover };
+const alone: Record<string, () => Promise<Figure[]>> = {
+  api: measureApi,
+  leader: leaderTakeover,
+  renewals,
+  replicas,
+  witnesses: benchWitnesses,
+};
 
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: 'string' } } });
+const GROUPS: Record<string, string[]> = {
+  failover: ['failover-many', 'failover-defaults', 'failover-quick'],
+};
 const known = [...Object.keys(onCluster), ...Object.keys(alone)];
-const unknown = positionals.filter((name) => !known.includes(name));
+const asked = positionals.flatMap((name) => GROUPS[name] ?? [name]);
+const unknown = asked.filter((name) => !known.includes(name));
 if (unknown.length > 0) {
-  process.stderr.write(`No such benchmark: ${unknown.join(', ')}. There are: ${known.join(', ')}\n`);
+  const all = [...known, ...Object.keys(GROUPS)];
+  process.stderr.write(`No such benchmark: ${unknown.join(', ')}. There are: ${all.join(', ')}\n`);
   process.exit(2);
 }
-const chosen = positionals.length > 0 ? positionals : known;
+const chosen = asked.length > 0 ? asked : known;
 const figures: Figure[] = [];
 
 const run = async (name: string, measure: () => Promise<Figure[]>): Promise<void> => {

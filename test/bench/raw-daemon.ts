@@ -71,3 +71,7 @@ export async function inParallel(width: number, tasks: readonly (() => Promise<v
   };
   await Promise.all(Array.from({ length: width }, worker));
 }
+
+export function numberedTasks(count: number, run: (index: number) => Promise<void>): (() => Promise<void>)[] {
+  return Array.from({ length: count }, (_, index) => () => run(index));
+}

@@ -7,7 +7,7 @@ import type { BenchCluster } from './local-cluster.ts';
 const SETTLE_MS = 15_000;
 const LOOK_MS = 60_000;
 /** USER_HZ of every Linux that Node runs on. */
-const TICKS_PER_SECOND = 100;
+export const TICKS_PER_SECOND = 100;
 
 /** A converged cluster with nine containers, looked at for a minute. */
 export async function atRest(cluster: BenchCluster): Promise<Figure[]> {
@@ -57,7 +57,7 @@ async function versions(cluster: BenchCluster): Promise<Map<string, string>> {
 }
 
 /** User and system time of each process, in ticks. */
-async function ticksOf(pids: Readonly<Record<string, number>>): Promise<Record<string, number>> {
+export async function ticksOf(pids: Readonly<Record<string, number>>): Promise<Record<string, number>> {
   const ticks: Record<string, number> = {};
   for (const [part, pid] of Object.entries(pids)) {
     const stat = await readFile(`/proc/${pid}/stat`, 'utf8');

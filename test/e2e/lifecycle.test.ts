@@ -4,6 +4,7 @@ import { describeEnds } from './lifecycle/ends.ts';
 import { describeInterference } from './lifecycle/interference.ts';
 import { describeRunning } from './lifecycle/running.ts';
 import { describeSettings } from './lifecycle/settings.ts';
+import { describeStarts } from './lifecycle/starts.ts';
 import { useCluster } from './scene.ts';
 
 describe('containers on real hosts', () => {
@@ -13,6 +14,9 @@ describe('containers on real hosts', () => {
   });
   describe('that end by themselves', () => {
     describeEnds(trial);
+  });
+  describe('that do not start', () => {
+    describeStarts(trial);
   });
   describe('whose settings change', () => {
     describeSettings(trial);

@@ -4,6 +4,9 @@ import { buildProduct } from './product.ts';
 import { runFaults } from './run.ts';
 import type { Fault } from './schedule.ts';
 
+/** It goes on until it has found something, for so many of them. */
+const EPISODES = 3;
+
 /** A harness that finds nothing shows nothing, unless it finds what is there. */
 describe('a product that is broken on purpose', () => {
   const host = 'host-1';
@@ -20,7 +23,7 @@ describe('a product that is broken on purpose', () => {
     },
     {
       name: 'no-fence-delay',
-      rule: 'no start without proof',
+      rule: 'no hasty revocation',
       faults: [
         { what: 'freeze-agent', host, atMs: 0, forMs: 8_000 },
         { what: 'freeze-daemon', host, atMs: 0, forMs: 8_000 },
@@ -36,19 +39,18 @@ describe('a product that is broken on purpose', () => {
         const { findings } = await runFaults({
           product,
           seed: 1,
-          next: (number) => (number === 0 ? { name, faults, isOutage: false, traffic: 'marks' } : undefined),
+          // The leader of a busy machine may brake for longer than it would have to wait: then nothing was broken yet.
+          next: (number) =>
+            number < EPISODES ? { name, faults, isOutage: false, traffic: 'marks' } : undefined,
           log: (line) => lines.push(line),
-          signal: AbortSignal.timeout(110_000),
+          signal: AbortSignal.timeout(260_000),
         });
-        const story = lines.join('\n');
-        expect({ rules: findings.map((finding) => finding.rule), story }).toEqual({
-          rules: expect.arrayContaining([rule]),
-          story,
-        });
+        const found = findings.map((finding) => `FOUND ${finding.rule}: ${finding.text}`);
+        expect([...lines, ...found].join('\n')).toContain(`FOUND ${rule}:`);
       } finally {
         product.remove();
       }
     },
-    120_000,
+    300_000,
   );
 });

@@ -32,8 +32,8 @@ const changes: Record<BreakageName, Breakage['changes']> = {
     },
     {
       file: GUARD,
-      from: 'due.containers.length === 0 ?',
-      to: 'due.containers.length === 0 || clock.monotonicMs() - expiredMs > 1_500 ?',
+      from: 'isClean = due === undefined || due.containers.length === 0;',
+      to: 'isClean = due === undefined || due.containers.length === 0 || clock.monotonicMs() - expiredMs > 1_500;',
     },
   ],
   /** The guard acts only while it hears from the agent: one that is stopped by SIGSTOP stops the guard too. */

@@ -2,21 +2,21 @@ import { existsSync, mkdtempSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { hostNames, IMAGES_DIR, localPaths } from '../../src/config/local.ts';
+import { CONTROL_PLANE, hostNames, IMAGES_DIR, localPaths } from '../../src/config/local.ts';
 import { type Compartment, findCompartment, stopCompartment } from '../../src/cmd/local/compartment.ts';
 import { DAEMON } from '../../src/cmd/local/daemon.ts';
 import { networkOf, SWITCH } from '../../src/cmd/local/network.ts';
-import { AGENT, CONTROL_PLANE, SERVER } from '../../src/cmd/local/parts.ts';
+import { AGENT, guardOf } from '../../src/cmd/local/parts.ts';
+import { SERVER } from '../../src/cmd/local/servers.ts';
 import {
-  allPids,
   childrenOf,
   identityOf,
-  linkOrEmpty,
   type ProcessIdentity,
   readOrEmpty,
   run,
 } from '../../src/cmd/local/process.ts';
 import { findLeaks, tearDown } from '../../src/cmd/local/teardown.ts';
+import { mountDisks, unmountDisks } from './disk.ts';
 import { buildHeartbeatImage } from './heartbeat-image.ts';
 import type { Product } from './product.ts';
 
@@ -33,8 +33,8 @@ export interface TrialCluster {
   up(): Promise<void>;
   /** @param host absent for those of the control plane @returns undefined when it does not run */
   find(part: Part, host?: string): ProcessIdentity | undefined;
-  /** @returns undefined when it does not run; absent `host`: the control plane's */
-  compartment(host?: string): Compartment | undefined;
+  /** @returns undefined when it does not run; absent `name`: the control plane's */
+  compartment(name?: string): Compartment | undefined;
   setLink(host: string | undefined, up: boolean): Promise<void>;
   /** Ends every process of the host at once. */
   loseHost(host: string): Promise<void>;
@@ -52,7 +52,7 @@ export async function startTrialCluster(product: Product, count: number): Promis
   const hosts = hostNames(count);
   const port = String(await freePort());
   const argv = [product.hostler, 'up', '--hosts', String(count), '--port', port, '--state-dir', stateDir];
-  const compartment = (host = CONTROL_PLANE): Compartment | undefined => findCompartment(stateDir, host);
+  const compartment = (name = CONTROL_PLANE): Compartment | undefined => findCompartment(stateDir, name);
   const cluster: TrialCluster = {
     stateDir,
     kubeconfig: paths.kubeconfig,
@@ -65,7 +65,7 @@ export async function startTrialCluster(product: Product, count: number): Promis
     find(part, host) {
       const found = compartment(host);
       if (found === undefined) return undefined;
-      if (part === 'guard') return guardIn(found);
+      if (part === 'guard') return guardOf(found);
       if (part === 'etcd') return etcdOf(found);
       return found.part({ agent: AGENT, daemon: DAEMON, server: SERVER }[part]);
     },
@@ -76,11 +76,13 @@ export async function startTrialCluster(product: Product, count: number): Promis
     },
     loseHost: (host) => stopCompartment(stateDir, host),
     async down() {
+      await unmountDisks(stateDir, hosts);
       await tearDown(stateDir);
       return existsSync(stateDir) ? [...findLeaks(stateDir), stateDir] : findLeaks(stateDir);
     },
   };
   try {
+    await mountDisks(stateDir, hosts);
     await cluster.up();
     await buildHeartbeatImage(paths.image, join(paths.images, 'heartbeat.tar.gz'));
   } catch (error) {
@@ -88,19 +90,6 @@ export async function startTrialCluster(product: Product, count: number): Promis
     throw error;
   }
   return cluster;
-}
-
-/** The agent starts it in the same namespaces, without a record on disk. */
-function guardIn({ initPid, directory }: Compartment): ProcessIdentity | undefined {
-  const namespace = linkOrEmpty(`/proc/${initPid}/ns/pid`);
-  const stateDir = join(directory, 'agent');
-  for (const pid of allPids()) {
-    const argv = readOrEmpty(`/proc/${pid}/cmdline`).split('\0');
-    const at = argv.indexOf('--state-dir');
-    if (!argv.includes('guard') || argv[at + 1] !== stateDir) continue;
-    if (linkOrEmpty(`/proc/${pid}/ns/pid`) === namespace) return identityOf(pid);
-  }
-  return undefined;
 }
 
 function etcdOf(plane: Compartment): ProcessIdentity | undefined {

@@ -8,9 +8,10 @@ export const BEAT_PATH = '/beat';
 export const BEAT_FILE = 'beats';
 
 /**
- * Appends a line every 20 ms without starting any process: the host (by the path of the root's filesystem; `?` on
- * shared storage), an id that each start has anew, a counter, and the seconds since the machine booted, which are the same
- * in all of its hosts. The file itself is the same for all hosts too, so that the order of its lines is that of the writes.
+ * Appends a line every 20 ms without starting any process: the host (by the path of the root's filesystem; on shared
+ * storage by the subnet that the container has its address from, and `?` until it has one), an id that each start has anew, a
+ * counter, and the seconds since the machine booted, which are the same in all of its hosts. The file itself is the same for
+ * all hosts too, so that the order of its lines is that of the writes.
  */
 const WRITER = `#!/bin/sh
 [ -d ${BEAT_PATH} ] || exit 0
@@ -21,10 +22,19 @@ while read -r line; do
     */compartments/host-*) host=\${line#*/compartments/} host=\${host%%/*} ;;
   esac
 done </proc/self/mountinfo
+# 10.88.N.0/24 is that of host-N; the kernel writes it backwards and in hexadecimal digits.
+find_host() {
+  while read -r interface subnet line; do
+    case $subnet in
+      00??580A) subnet=\${subnet#00} host=host-$((0x\${subnet%580A})) ;;
+    esac
+  done </proc/net/route
+}
 mkfifo /run/never
 exec 3<>/run/never
 count=0
 while :; do
+  [ "$host" != '?' ] || find_host
   read -r uptime rest </proc/uptime
   echo "$host $boot $count $uptime" >>${BEAT_PATH}/${BEAT_FILE}
   count=$((count + 1))

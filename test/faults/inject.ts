@@ -1,27 +1,22 @@
 import { type ProcessIdentity, signalProcess } from '../../src/cmd/local/process.ts';
 import { sleep, systemClock as clock } from '../../src/ports/clock.ts';
 import type { Part, TrialCluster } from './cluster.ts';
-import type { Episode, Fault, FaultKind } from './schedule.ts';
-
-/** What a fault did, and how it is taken back. */
-interface Injected {
-  /** For the log: `SIGSTOP agent of host-2 (pid 4711)`. */
-  says: string;
-  /** Idempotent. */
-  undo(): Promise<void>;
-}
-
-const NOTHING = async (): Promise<void> => {};
-const TABLE = 'hostler_faults';
+import { emptyDisk, fillDisk } from './disk.ts';
+import { type Injected, NOTHING, ofHost, ofProcess } from './injected.ts';
+import { dropPackets, slowLink } from './network-faults.ts';
+import type { Played } from './record.ts';
+import type { Episode, Fault } from './schedule.ts';
+import { CLOCK_ROLES, type ClockRole, resetClock, setClock } from './wall-clock.ts';
 
 /**
  * Lets everything of `episode` go wrong, and takes it back again, what cannot be taken back by itself through `hostler up`.
  * @param log one line for each thing that happens, with milliseconds since the begin
+ * @param played gets an entry for each fault, when it begins
  */
 export async function playEpisode(
   cluster: TrialCluster,
   episode: Episode,
-  log: (line: string) => void,
+  { log, played }: { log: (line: string) => void; played: Played[] },
   signal: AbortSignal,
 ): Promise<void> {
   const begunMs = clock.monotonicMs();
@@ -30,17 +25,21 @@ export async function playEpisode(
   const play = async (fault: Fault): Promise<void> => {
     await sleep(clock, fault.atMs, signal);
     if (signal.aborted) return;
+    const { what, host } = fault;
     const injected = await inject(cluster, fault);
+    const entry: Played = { what, fromMs: clock.monotonicMs(), ...(host === undefined ? {} : { host }) };
+    played.push(entry);
     say(injected.says);
     try {
       await sleep(clock, fault.forMs, signal);
     } finally {
+      entry.toMs = clock.monotonicMs();
       await injected.undo();
       if (injected.undo !== NOTHING) say(`taken back: ${fault.what}${ofHost(fault)}`);
     }
   };
-  const played = await Promise.allSettled(episode.faults.map(play));
-  const failed = played.find((result) => result.status === 'rejected');
+  const ends = await Promise.allSettled(episode.faults.map(play));
+  const failed = ends.find((result) => result.status === 'rejected');
   if (failed !== undefined) throw failed.reason;
 }
 
@@ -49,16 +48,24 @@ async function inject(cluster: TrialCluster, fault: Fault): Promise<Injected> {
   const [verb = '', object = ''] = what.split('-');
   if (verb === 'kill') return kill(cluster.find(object as Part, host), fault);
   if (verb === 'freeze') return freeze(cluster.find(object as Part, host), fault);
+  if (verb === 'set') return set(cluster, fault);
   const says = `${what}${ofHost(fault)}`;
   switch (what) {
     case 'cut-link':
     case 'cut-plane':
       await cluster.setLink(host, false);
       return { says, undo: () => cluster.setLink(host, true) };
+    case 'cut-api':
     case 'drop-in':
     case 'drop-out':
+    case 'drop-plane-in':
+    case 'drop-plane-out':
     case 'lose-packets':
-      return await filter(cluster, what, host ?? '');
+      return await dropPackets(cluster, fault);
+    case 'slow-link':
+      return await slowLink(cluster, fault);
+    case 'fill-disk':
+      return fill(cluster, fault);
     case 'lose-host':
       await cluster.loseHost(host ?? '');
       return { says, undo: NOTHING };
@@ -84,22 +91,25 @@ function freeze(identity: ProcessIdentity | undefined, fault: Fault): Injected {
   };
 }
 
-/** One way, and what the other end has sent already is answered by nobody: the connections stay half-open. */
-async function filter(cluster: TrialCluster, what: FaultKind, host: string): Promise<Injected> {
-  const compartment = cluster.compartment(host);
-  if (compartment === undefined) return { says: `${what} of ${host}: it does not run`, undo: NOTHING };
-  const direction = what === 'drop-out' ? 'output' : 'input';
-  const link = what === 'drop-out' ? 'oifname' : 'iifname';
-  const some = what === 'lose-packets' ? ' numgen random mod 100 < 40' : '';
-  const nft = (script: string): Promise<unknown> =>
-    compartment.exec(['nft', '-f', '-'], { input: script, allowFailure: true });
-  const table = `${TABLE}_${what.replace('-', '_')}`;
-  await nft(
-    `table inet ${table} {\n chain faults {\n type filter hook ${direction} priority -300;\n ${link} "eth0"${some} drop\n }\n}\n`,
-  );
-  return { says: `${what} of ${host}`, undo: async () => void (await nft(`delete table inet ${table}\n`)) };
+function fill({ stateDir }: TrialCluster, fault: Fault): Injected {
+  const { host = '' } = fault;
+  const bytes = fillDisk(stateDir, host);
+  return {
+    says: `fill-disk${ofHost(fault)}, with ${bytes} bytes`,
+    undo: async () => emptyDisk(stateDir, host),
+  };
 }
 
-const ofHost = ({ host }: Fault): string => (host === undefined ? '' : ` of ${host}`);
-const ofProcess = (fault: Fault, { pid }: ProcessIdentity): string =>
-  ` ${fault.what.split('-')[1]}${ofHost(fault)} (pid ${pid})`;
+/** Of one process, or of all that share a host's clock; libfaketime needs up to a second to notice. */
+function set(cluster: TrialCluster, fault: Fault): Injected {
+  const { what, host, offsetSeconds = 0 } = fault;
+  const compartment = cluster.compartment(host);
+  if (compartment === undefined) return { says: `${what}${ofHost(fault)}: it does not run`, undo: NOTHING };
+  const role = what.slice('set-clock-'.length);
+  const roles = role === 'host' ? CLOCK_ROLES : [role as ClockRole];
+  for (const one of roles) setClock(compartment, one, offsetSeconds);
+  return {
+    says: `${what}${ofHost(fault)} by ${offsetSeconds} s`,
+    undo: async () => roles.forEach((one) => resetClock(compartment, one)),
+  };
+}

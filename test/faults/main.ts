@@ -1,6 +1,8 @@
 /**
  * `npm run faults -- [--minutes N] [--seed N] [--from N] [--episodes N] [--break NAME]`: random faults on a real cluster on this
  * machine, until time is up or something is found. It prints the seed; the same seed plays the same schedule.
+ * `npm run faults -- --outage api|etcd [--minutes N]`: one outage of all API servers, or of etcd, of so many minutes; in its
+ * middle one host is cut off besides.
  */
 import { cpSync, existsSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,7 +12,7 @@ import { hostNames, localPaths } from '../../src/config/local.ts';
 import { BREAKAGES, type BreakageName, breakageOf } from './breakages.ts';
 import { buildProduct } from './product.ts';
 import { runFaults, type RunReport } from './run.ts';
-import { drawEpisode } from './schedule.ts';
+import { drawEpisode, type Episode, outageEpisode, type OutageOf, OUTAGES } from './schedule.ts';
 
 const { values } = parseArgs({
   options: {
@@ -19,6 +21,7 @@ const { values } = parseArgs({
     from: { type: 'string', default: '0' },
     episodes: { type: 'string' },
     break: { type: 'string' },
+    outage: { type: 'string' },
   },
 });
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -35,6 +38,9 @@ const most = values.episodes === undefined ? Number.POSITIVE_INFINITY : whole('e
 if (values.break !== undefined && !BREAKAGES.includes(values.break as BreakageName))
   refuse(`--break ${values.break}: must be one of ${BREAKAGES.join(', ')}`);
 
+if (values.outage !== undefined && !OUTAGES.includes(values.outage as OutageOf))
+  refuse(`--outage ${values.outage}: must be one of ${OUTAGES.join(', ')}`);
+
 const HOSTS = hostNames(3);
 let folder: string | undefined;
 const kept = (): string => (folder ??= mkdtempSync(join(tmpdir(), 'hostler-found-')));
@@ -42,9 +48,6 @@ const stop = new AbortController();
 for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => stop.abort());
 const untilMs = performance.now() + minutes * 60_000;
 say(`seed ${seed}, ${minutes} minutes at most`);
-say(
-  'not played here: slow links by tc netem (this needs its kernel module; lost packets stand for it), full disks, a wall clock that is set',
-);
 const product = await buildProduct(
   values.break === undefined ? undefined : breakageOf(values.break as BreakageName),
 );
@@ -55,12 +58,17 @@ try {
     log: say,
     signal: stop.signal,
     onFinding: keepLogs,
-    next: (number) =>
-      number < most && performance.now() < untilMs ? drawEpisode(seed, from + number, HOSTS) : undefined,
+    next: nextEpisode,
   });
   tell(report);
 } finally {
   product.remove();
+}
+
+function nextEpisode(number: number): Episode | undefined {
+  if (values.outage !== undefined)
+    return number === 0 ? outageEpisode(values.outage as OutageOf, minutes * 60_000, HOSTS) : undefined;
+  return number < most && performance.now() < untilMs ? drawEpisode(seed, from + number, HOSTS) : undefined;
 }
 
 function tell({ findings, record, episodes, convergedMs, starts }: RunReport): void {
@@ -68,7 +76,7 @@ function tell({ findings, record, episodes, convergedMs, starts }: RunReport): v
   const slowest = Math.max(0, ...convergedMs) / 1_000;
   say(
     `${episodes} episodes, ${starts} starts, ${beats} heartbeats, ${record.calls.length} calls, ` +
-      `${record.watches[0]?.events.length ?? 0} events; slowest to converge: ${slowest.toFixed(1)} s`,
+      `${record.history.length} writes; slowest to converge: ${slowest.toFixed(1)} s`,
   );
   for (const { rule, text } of findings) say(`FOUND ${rule}: ${text}`);
   say(findings.length === 0 ? 'nothing found' : `${findings.length} found; seed ${seed}`);

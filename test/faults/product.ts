@@ -1,9 +1,19 @@
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import type { Plugin } from 'esbuild';
 import { bundle } from '../../scripts/lib/bundle.mjs';
 import type { Breakage } from './breakages.ts';
+import { clockShim } from './wall-clock.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 
@@ -14,7 +24,7 @@ export interface Product {
   remove(): void;
 }
 
-/** @throws Error when the code that a breakage changes is not there any more */
+/** With wall clocks that can be set. @throws Error when the code that a breakage changes is not there any more */
 export async function buildProduct(breakage?: Breakage): Promise<Product> {
   const directory = mkdtempSync(join(tmpdir(), 'hostler-faults-'));
   const remove = (): void => rmSync(directory, { recursive: true, force: true });
@@ -26,7 +36,10 @@ export async function buildProduct(breakage?: Breakage): Promise<Product> {
       symlinkSync(join(ROOT, name), join(directory, name));
     }
     const plugins = breakage === undefined ? [] : [breaking(breakage)];
-    await bundle({ root: ROOT, outdir: join(directory, 'dist'), plugins });
+    const dist = join(directory, 'dist');
+    await bundle({ root: ROOT, outdir: dist, plugins });
+    renameSync(join(dist, 'hostler.mjs'), join(dist, 'program.mjs'));
+    writeFileSync(join(dist, 'hostler.mjs'), clockShim('./program.mjs'));
   } catch (error) {
     remove();
     throw error;

@@ -1,15 +1,23 @@
+import { join } from 'node:path';
+import { openDesiredStateFile } from '../../src/agent/state/desired-state-file.ts';
+import { localPaths } from '../../src/config/local.ts';
 import { sleep, systemClock as clock } from '../../src/ports/clock.ts';
 import { messageOf } from '../../src/ports/errors.ts';
+import { type BeatReader, createBeatReader } from './beats.ts';
 import { startTrialCluster, type TrialCluster } from './cluster.ts';
 import { untilConverged } from './converged.ts';
+import { followHistory, type History } from './history.ts';
 import { playEpisode } from './inject.ts';
 import type { Product } from './product.ts';
-import { readBeats, type RunRecord, watchAll, type Watching } from './record.ts';
-import type { Episode } from './schedule.ts';
-import { startTraffic, type Traffic } from './traffic.ts';
-import type { Finding } from './validate/finding.ts';
+import type { Played, RunRecord } from './record.ts';
+import { type Episode, isPlaneFault } from './schedule.ts';
+import { isRecovered, startTraffic, type Traffic } from './traffic.ts';
+import { type Finding, findingOf } from './validate/finding.ts';
 import { livesOf } from './validate/heartbeats.ts';
-import { findUnsafe, validate } from './validate/validate.ts';
+import { findStopped } from './validate/outage.ts';
+import { findUnsaved, findWritesAtRest } from './validate/rest.ts';
+import { findAlive, findUnsafe, validate } from './validate/validate.ts';
+import { watchAll, type Watching } from './watching.ts';
 
 /** One cluster, and one episode of faults after the other. */
 export interface RunOptions {
@@ -29,7 +37,7 @@ export interface RunReport {
   episodes: number;
   /** After the end of each episode's faults, `hostler up` included. */
   convergedMs: number[];
-  /** Starts of containers, calls of the API, events of one watch. */
+  /** Of containers. */
   starts: number;
 }
 
@@ -39,23 +47,29 @@ const CONVERGE_MS = 45_000;
 const BEGIN_MS = 60_000;
 /** So long nothing may be written at the end, but leases, once it was quiet for the first part. */
 const QUIET_MS = 4_000;
+/** Until what was seen through the API is seen in etcd as well. */
+const HISTORY_MS = 20_000;
 
 export async function runFaults(options: RunOptions): Promise<RunReport> {
   const { product, seed, log, signal } = options;
   const cluster = await startTrialCluster(product, HOSTS);
   log(`a cluster of ${HOSTS} hosts in ${cluster.stateDir}`);
-  let traffic: Traffic | undefined;
-  const watching: Watching[] = [];
+  const ends: (() => Promise<unknown>)[] = [];
   try {
     const { kubeconfig: kubeConfig, hosts } = cluster;
-    watching.push(await watchAll(kubeConfig), await watchAll(kubeConfig));
-    traffic = await startTraffic({ kubeConfig, hosts, seed });
-    const report = await runEpisodes(options, { cluster, traffic, watching });
+    const history = followHistory(cluster);
+    ends.push(() => history.close());
+    const watching = await Promise.all([watchAll(kubeConfig), watchAll(kubeConfig)]);
+    ends.push(...watching.map((watch) => () => watch.close()));
+    const traffic = await startTraffic({ kubeConfig, hosts, seed });
+    ends.push(() => traffic.close());
+    const beats = createBeatReader(cluster.sharedDir);
+    const trial: Trial = { cluster, traffic, watching, history, beats, played: [] };
+    const report = await runEpisodes(options, trial);
     if (report.findings.length > 0) options.onFinding?.(cluster.stateDir);
     return report;
   } finally {
-    await traffic?.close();
-    for (const watch of watching) await watch.close();
+    for (const end of ends.toReversed()) await end();
     const left = await cluster.down();
     if (left.length > 0) log(`left behind: ${left.join('; ')}`);
     if (!signal.aborted) log('the cluster is gone');
@@ -66,6 +80,9 @@ interface Trial {
   cluster: TrialCluster;
   traffic: Traffic;
   watching: readonly Watching[];
+  history: History;
+  beats: BeatReader;
+  played: Played[];
 }
 
 async function runEpisodes(options: RunOptions, trial: Trial): Promise<RunReport> {
@@ -73,7 +90,7 @@ async function runEpisodes(options: RunOptions, trial: Trial): Promise<RunReport
   const findings: Finding[] = [];
   const convergedMs: number[] = [];
   const begun = await converged(trial, BEGIN_MS, signal);
-  if (begun !== undefined) findings.push({ rule: 'everything runs at the begin', text: begun });
+  if (begun !== undefined) findings.push(...findingOf('everything runs at the begin')(begun));
   let number = 0;
   let episode: Episode | undefined;
   while (findings.length === 0) {
@@ -85,9 +102,13 @@ async function runEpisodes(options: RunOptions, trial: Trial): Promise<RunReport
     findings.push(...outcome.findings);
     convergedMs.push(outcome.convergedMs);
   }
-  if (!signal.aborted && findings.length === 0) findings.push(...(await writesAtRest(trial, signal)));
+  if (!signal.aborted && findings.length === 0) findings.push(...(await restFaults(trial, signal)));
+  const isComplete = await isHistoryComplete(trial, signal);
+  if (!isComplete) log("etcd's history is not complete: not all rules could be applied");
   const record = recordOf(trial);
-  const found = findings.concat(validate(record));
+  const found = isComplete ? findings.concat(validate(record)) : findings;
+  if (!isComplete && !signal.aborted && found.length === 0)
+    throw new Error('etcd does not answer: its history cannot be read to the end');
   const starts = [...record.beats.values()].reduce((sum, beats) => sum + livesOf(beats).length, 0);
   return { findings: dedupe(found), record, episodes: number, convergedMs, starts };
 }
@@ -98,23 +119,23 @@ async function runEpisode(
   episode: Episode,
   { log, signal }: RunOptions,
 ): Promise<{ findings: Finding[]; convergedMs: number }> {
-  const { cluster, traffic } = trial;
-  const livesBefore = livesNow(trial);
+  const { cluster, traffic, played } = trial;
+  const begunMs = clock.monotonicMs();
   traffic.begin(episode.traffic);
-  await playEpisode(cluster, episode, log, signal);
+  await playEpisode(cluster, episode, { log, played }, signal);
   const endedMs = clock.monotonicMs();
-  const findings = findUnsafe(recordOf(trial));
+  const findings = findAlive(recordOf(trial));
   if (findings.length === 0) findings.push(...(await heal(trial, episode, signal)));
   const convergedMs = clock.monotonicMs() - endedMs;
-  if (findings.length > 0) return { findings, convergedMs };
+  if (findings.length > 0 || signal.aborted) return { findings, convergedMs };
   log(`  converged ${(convergedMs / 1_000).toFixed(1)} s after the faults`);
-  if (episode.isOutage) findings.push(...stoppedInOutage(livesBefore, livesNow(trial), episode));
-  findings.push(...findUnsafe(recordOf(trial)));
+  if (episode.isOutage) findings.push(...stoppedIn(trial, episode, begunMs));
+  if (await isHistoryComplete(trial, signal)) findings.push(...findUnsafe(recordOf(trial)));
   return { findings, convergedMs };
 }
 
 async function heal(trial: Trial, { name }: Episode, signal: AbortSignal): Promise<Finding[]> {
-  const finding = (text: string): Finding[] => [{ rule: 'everything converges', text: `${name}: ${text}` }];
+  const finding = (text: string): Finding[] => findingOf('everything converges')(`${name}: ${text}`);
   try {
     await trial.cluster.up();
     await trial.traffic.settle();
@@ -125,47 +146,57 @@ async function heal(trial: Trial, { name }: Episode, signal: AbortSignal): Promi
   return missing === undefined || signal.aborted ? [] : finding(missing);
 }
 
-function converged({ cluster, traffic, watching }: Trial, withinMs: number, signal: AbortSignal) {
-  const [watch] = watching as [Watching];
-  return untilConverged(cluster, traffic.names, { log: watch.log, withinMs, signal });
-}
-
-function livesNow({ cluster, traffic }: Trial): Map<string, string> {
-  return new Map(
-    traffic.names.map((name) => [name, livesOf(readBeats(cluster.sharedDir, name)).at(-1)?.boot ?? '']),
-  );
-}
-
-/** An outage of the control plane alone stops nothing. */
-function stoppedInOutage(
-  before: ReadonlyMap<string, string>,
-  after: ReadonlyMap<string, string>,
-  { name }: Episode,
-): Finding[] {
-  return [...before].flatMap(([container, boot]) =>
-    after.get(container) === boot
-      ? []
-      : [{ rule: 'an outage stops nothing', text: `${name}: ${container} was stopped in it` }],
-  );
-}
-
-/** A cluster that has converged writes nothing but renewals. */
-async function writesAtRest({ watching }: Trial, signal: AbortSignal): Promise<Finding[]> {
+function converged(
+  { cluster: { hosts }, traffic: { names }, watching, beats }: Trial,
+  withinMs: number,
+  signal: AbortSignal,
+) {
   const [{ log }] = watching as [Watching];
-  await sleep(clock, QUIET_MS, signal);
-  const from = log.events.length;
-  await sleep(clock, QUIET_MS, signal);
-  return log.events
-    .slice(from)
-    .filter(({ kind }) => kind !== 'Lease')
-    .map(({ kind, key, type }) => ({ rule: 'no writes at rest', text: `${type} ${kind} ${key}` }));
+  return untilConverged({ hosts, names, events: log.events, beats }, { withinMs, signal });
 }
 
-function recordOf({ cluster, traffic, watching }: Trial): RunRecord {
+/** From its first fault on until now. */
+function stoppedIn(trial: Trial, { name, faults }: Episode, fromMs: number): Finding[] {
+  const hurtHosts = faults.flatMap(({ what, host }) =>
+    host === undefined || isPlaneFault(what) ? [] : [host],
+  );
+  const outage = { name, fromMs, toMs: clock.monotonicMs(), hurtHosts };
+  return findStopped(recordOf(trial).beats, outage, isRecovered);
+}
+
+/** Of a cluster that has converged and that nobody touches. */
+async function restFaults({ cluster, history }: Trial, signal: AbortSignal): Promise<Finding[]> {
+  await sleep(clock, QUIET_MS, signal);
+  const from = history.events.length;
+  await sleep(clock, QUIET_MS, signal);
+  const unsaved = cluster.hosts.map(async (host) => {
+    const path = join(localPaths(cluster.stateDir).compartments, host, 'agent/desired-state.json');
+    const state = await openDesiredStateFile(path)
+      .read()
+      .catch(() => undefined);
+    return findUnsaved(host, state, history.events);
+  });
+  return [...findWritesAtRest(history.events.slice(from)), ...(await Promise.all(unsaved)).flat()];
+}
+
+/** Whether it has all that the watches have seen, now or soon. */
+async function isHistoryComplete({ watching, history }: Trial, signal: AbortSignal): Promise<boolean> {
+  let revision = 0;
+  for (const { log } of watching)
+    for (const { revision: one, isListed } of log.events) {
+      // The revision of a list is that of the whole store.
+      if (isListed !== true) revision = Math.max(revision, one);
+    }
+  return await history.upTo(revision, HISTORY_MS, signal);
+}
+
+function recordOf({ beats, traffic, watching, history, played }: Trial): RunRecord {
   return {
-    beats: new Map(traffic.names.map((name) => [name, readBeats(cluster.sharedDir, name)])),
+    beats: new Map(traffic.names.map((name) => [name, beats.read(name)])),
     calls: traffic.calls,
     watches: watching.map(({ log }) => log),
+    history: history.events,
+    faults: played,
   };
 }
 

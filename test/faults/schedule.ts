@@ -8,10 +8,16 @@ export interface Episode {
   /** What replays it: `seed/number`, or a name. */
   name: string;
   faults: readonly Fault[];
-  /** Nothing but the control plane is concerned: then no container may be stopped. Needs `traffic: 'marks'`. */
+  /**
+   * The control plane as a whole is away: then no container may be stopped, but on hosts that have faults of their own those
+   * that may be recovered. Needs `traffic: 'marks'`.
+   */
   isOutage: boolean;
-  /** `marks`: writes that change nothing of what runs; `all`: restarts, stops, deletions and creations as well. */
-  traffic: 'marks' | 'all';
+  /**
+   * `marks`: writes that change nothing of what runs; `restarts`: nothing but restarts, so that every agent has something to
+   * save all the time; `all`: restarts, stops, deletions and creations as well.
+   */
+  traffic: 'marks' | 'restarts' | 'all';
 }
 
 export interface Fault {
@@ -22,6 +28,10 @@ export interface Fault {
   what: FaultKind;
   /** Absent: of the control plane. */
   host?: string;
+  /** Of `slow-link`: how much later each byte arrives, in each direction. */
+  delay?: { toServerMs: number; toClientMs: number };
+  /** Of `set-clock-…`: how far the wall clock is set forward, or back. */
+  offsetSeconds?: number;
 }
 
 export const HOST_FAULTS = [
@@ -32,9 +42,15 @@ export const HOST_FAULTS = [
   'kill-daemon',
   'freeze-daemon',
   'cut-link',
+  'cut-api',
   'drop-in',
   'drop-out',
   'lose-packets',
+  'slow-link',
+  'fill-disk',
+  'set-clock-agent',
+  'set-clock-guard',
+  'set-clock-host',
   'lose-host',
 ] as const;
 export const PLANE_FAULTS = [
@@ -43,6 +59,9 @@ export const PLANE_FAULTS = [
   'kill-etcd',
   'freeze-etcd',
   'cut-plane',
+  'drop-plane-in',
+  'drop-plane-out',
+  'set-clock-server',
 ] as const;
 export type FaultKind = (typeof HOST_FAULTS)[number] | (typeof PLANE_FAULTS)[number];
 
@@ -58,13 +77,19 @@ const SILENCES: readonly FaultKind[] = [
   'kill-agent',
   'freeze-agent',
   'cut-link',
+  'cut-api',
   'drop-in',
   'drop-out',
   'lose-packets',
+  'slow-link',
+  'set-clock-agent',
+  'set-clock-host',
   ...PLANE_FAULTS,
 ];
 const GUARD_FAULTS: readonly FaultKind[] = ['kill-guard', 'freeze-guard'];
 const LONGEST_MS = 16_000;
+const OFFSETS_SECONDS = [-3_600, -60, -3, 3, 60, 3_600];
+const DELAYS_MS = [0, 50, 150, 400, 700, 1_200];
 
 export function drawEpisode(seed: number, number: number, hosts: readonly string[]): Episode {
   const random = createRandom(seed * 1_000_003 + number);
@@ -79,17 +104,41 @@ export function drawEpisode(seed: number, number: number, hosts: readonly string
   return { name: `${seed}/${number}`, faults, isOutage: isPlane, traffic: isPlane ? 'marks' : 'all' };
 }
 
+export const OUTAGES = ['api', 'etcd'] as const;
+export type OutageOf = (typeof OUTAGES)[number];
+
+/**
+ * All API servers, or etcd, are away for the whole time. Halfway one host is cut off from the others as well, for a third of it:
+ * alone it has no majority to ask, so it stops what may be recovered; the others run on.
+ */
+export function outageEpisode(of: OutageOf, forMs: number, hosts: readonly string[]): Episode {
+  const away: Fault = { what: of === 'api' ? 'kill-server' : 'freeze-etcd', atMs: 0, forMs };
+  const cut: Fault = { what: 'cut-link', host: hosts[0] ?? '', atMs: forMs / 2, forMs: forMs / 3 };
+  return {
+    name: `an outage of ${of}, and a host that is cut off in it`,
+    faults: [away, cut],
+    isOutage: true,
+    traffic: 'marks',
+  };
+}
+
 function drawFault(random: Random, hosts: readonly string[], isOutage: boolean): Fault {
   const isPlane = isOutage || random.chance(0.2);
   const what = random.pick<FaultKind>(isPlane ? PLANE_FAULTS : HOST_FAULTS);
   const times = { atMs: random.between(0, 4_000), forMs: random.between(200, LONGEST_MS) };
-  return isPlane ? { ...times, what } : { ...times, what, host: random.pick(hosts) };
+  const fault: Fault = isPlane ? { ...times, what } : { ...times, what, host: random.pick(hosts) };
+  if (what.startsWith('set-clock')) return { ...fault, offsetSeconds: random.pick(OFFSETS_SECONDS) };
+  if (what !== 'slow-link') return fault;
+  return { ...fault, delay: { toServerMs: random.pick(DELAYS_MS), toClientMs: random.pick(DELAYS_MS) } };
 }
 
 function canGoTogether(one: Fault, other: Fault): boolean {
   if (one.what === other.what && one.host === other.host) return false;
   // A host that is gone has nothing else to lose; one that comes back cannot be told from it.
   if (one.host === other.host && [one.what, other.what].includes('lose-host')) return false;
+  // A process has one wall clock.
+  const isClock = ({ what }: Fault): boolean => what.startsWith('set-clock');
+  if (isClock(one) && isClock(other) && one.host === other.host) return false;
   const isGuard = (fault: Fault): boolean => GUARD_FAULTS.includes(fault.what);
   const silences = (fault: Fault, host: string | undefined): boolean =>
     SILENCES.includes(fault.what) && (fault.host === undefined || fault.host === host);

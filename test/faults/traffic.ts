@@ -27,6 +27,11 @@ export interface Traffic {
   close(): Promise<void>;
 }
 
+/** What goes elsewhere when its host is lost; the others stay. */
+export function isRecovered(container: string): boolean {
+  return !container.startsWith('stay-');
+}
+
 const SHARED_POOL = 'shared';
 const SETTLE_MS = 60_000;
 const POOL_MS = 30_000;
@@ -146,8 +151,8 @@ async function keepWriting(
 ): Promise<void> {
   while (await sleep(clock, random.between(200, 1_500), signal)) {
     const draw = random.fraction();
-    if (what === 'marks' || draw < 0.75) await writer.mark();
-    else if (draw < 0.85) await writer.restart();
+    if (what === 'marks' || (what === 'all' && draw < 0.75)) await writer.mark();
+    else if (what === 'restarts' || draw < 0.85) await writer.restart();
     else if (draw < 0.95) await writer.stopAndStart(random.between(200, 2_000));
     else await writer.deleteAndCreate();
   }

@@ -1,4 +1,5 @@
-import { armGuard, disarmed } from '../../src/plan/failover/guard.ts';
+import { FENCED_BY_ANNOTATION } from '../../src/crds/kind.ts';
+import type { LeaseRecord } from '../../src/plan/failover/lease-record.ts';
 import {
   deadlineMs,
   type LeaseAction,
@@ -10,213 +11,259 @@ import {
   onSent,
   startNodeLease,
 } from '../../src/plan/failover/node-lease.ts';
-import { mayRun } from '../../src/plan/failover/permission.ts';
-import type { FailoverTiming } from '../../src/plan/failover/timing.ts';
+import { operatorOf } from '../../src/plan/failover/standing.ts';
+import { disarmed } from '../../src/plan/failover/guard.ts';
 import {
-  onWitnessAnswers,
-  shouldAskPeers,
-  witnessAnswer,
-  type WitnessAnswer,
-} from '../../src/plan/failover/witness.ts';
-import { type Network, STORE } from './network.ts';
+  countedMembers,
+  type KnownMembers,
+  onListRead,
+  onVersionSaid,
+} from '../../src/plan/failover/known-members.ts';
+import type { FailoverTiming } from '../../src/plan/failover/timing.ts';
+import { after, type Moment, nowBefore } from '../../src/plan/failover/two-clocks.ts';
+import { onWitnessAnswers, shouldAskPeers, witnessAnswer } from '../../src/plan/failover/witness.ts';
+import { askMembers } from './ask-members.ts';
+import { createHost } from './host.ts';
+import type { Network } from './network.ts';
+import type { NodeActor } from './node.ts';
+import { createAgentTiming } from './node-timing.ts';
 import type { Runtime } from './runtime.ts';
-import type { ContainerRecord, Store } from './store.ts';
+import { type NodePlan, timings } from './schedule.ts';
+import type { ContainerRecord, MembersRecord, Store } from './store.ts';
+import { newNode, withoutWord } from './objects.ts';
 import type { World } from './world.ts';
 
-/** Deliberate faults in the code around the protocol, which the simulation must find. */
-export interface Breakage {
-  /** The agent starts containers without asking the guard. */
-  startWithoutPermission?: boolean;
-  /** The guard is frozen together with its agent. */
-  guardFreezesWithAgent?: boolean;
-  /** The leader does not wait for fenceDelay. */
-  skipFenceDelay?: boolean;
-  /** The leader revokes a lease whatever version it has come to. */
-  revokeUnconditionally?: boolean;
-  /** The leader revokes whatever the majority does. */
-  skipBrake?: boolean;
-}
-
-export interface NodeActor {
-  readonly name: string;
-  /** What a peer asks, on this node's clock. */
-  answerPeer(reply: (sentAgoMs: number) => void): void;
-}
-
-interface Deps {
+export interface NodeDeps {
   name: string;
-  peers: () => readonly NodeActor[];
-  members: readonly string[];
+  plan: NodePlan;
+  peer: (name: string) => NodeActor | undefined;
   world: World;
   network: Network;
   store: Store;
   runtime: Runtime;
-  timing: FailoverTiming;
-  breakage: Breakage;
 }
 
-const REQUEST_TIMEOUT_MS = 900;
+/** Of the time between two renewals, as src/agent/node/lease.ts has it; the same for the next two. */
+const ANSWER_WITHIN = 0.9;
+const START_MARGIN = 0.4;
 const ASK_EVERY_MS = 250;
+const RELIST_MS = 400;
+const HAND_OVER_MS = 900;
+const STOP_MS = 1_200;
+const NEVER = Number.NEGATIVE_INFINITY;
 
-/** A host: agent, guard and daemon. The agent can be paused, killed and started again; the guard goes on. */
-export function createNodeActor(deps: Deps): NodeActor {
-  const { name, world, network, store, runtime, timing, breakage } = deps;
-  // Clocks drift by up to 1 %, and begin anywhere.
-  const rate = world.between(0.99, 1.01);
-  const offset = world.between(0, 1_000_000);
-  const localNow = (): number => world.now * rate + offset;
-  const afterLocal = (delayMs: number, run: () => void): void => world.at(world.now + delayMs / rate, run);
+/** A host with its agent: the state machines of the product, driven as src/agent/node/lease.ts and witnesses.ts do it. */
+export function createNodeActor(deps: NodeDeps): NodeActor {
+  const { name, plan, peer, world, network, store, runtime } = deps;
+  const me = network.endpoint(name);
+  const host = createHost(world, runtime, me);
+  const monotonicMs = (): number => host.monotonicMs();
+  /** What people want. */
+  let policy = timings[plan.timing];
 
+  /** On the disk: what is placed here, and who counts. */
   const containers = new Map<string, ContainerRecord>();
-  let guard = disarmed;
+  let known: KnownMembers = {};
+
+  // The process.
   let life = 0;
-  let lease = startNodeLease(localNow(), guard);
-  let lastAskedMs = Number.NEGATIVE_INFINITY;
+  let lease = startNodeLease(0, disarmed, undefined);
+  const timing = createAgentTiming();
+  let wallDeadlineMs = NEVER;
+  let lastAskedMs = NEVER;
+  let isWordTakenBack = false;
 
-  const isUp = (): boolean =>
-    network.isActive('kill', name) === undefined && network.isActive('hostDown', name) === undefined;
-  const isFrozen = (): boolean => network.isActive('pause', name) !== undefined;
-
+  const isUp = (): boolean => me.killed === 0 && me.off === 0;
   /** For the agent alone: later if it is frozen, never if it was killed in between. */
   const asAgent = (run: () => void): (() => void) => {
     const born = life;
     return () =>
-      network.whenAwake(name, () => {
+      network.whenAwake(me, () => {
         if (born === life && isUp()) run();
       });
   };
+  const isHeld = (): boolean => lease.mode === 'Held' && monotonicMs() < deadlineMs(lease);
+  const deadline = (): Moment => ({ monotonicMs: deadlineMs(lease), wallMs: wallDeadlineMs });
 
-  const enforce = (): void => {
-    if (breakage.guardFreezesWithAgent === true && isFrozen()) return;
-    if (localNow() >= guard.deadlineMs) runtime.stopAll(name, 'guard');
-  };
-
-  const leaseChanged = (next: typeof lease): void => {
+  const change = (next: typeof lease, from?: Moment): void => {
+    const wasHeld = isHeld();
+    const before = deadlineMs(lease);
     lease = next;
-    if (lease.mode !== 'Unread') {
-      guard = armGuard(guard, {
-        term: lease.term,
-        deadlineMs: deadlineMs(lease),
-        revoked: lease.mode === 'Revoked',
-      });
+    const untilMs = deadlineMs(next);
+    if (untilMs !== before && from !== undefined)
+      wallDeadlineMs = after(from, untilMs - from.monotonicMs).wallMs;
+    const revoked = next.mode === 'Revoked';
+    if (next.mode !== 'Unread' && (revoked || Number.isFinite(untilMs))) {
+      const order = {
+        term: next.term,
+        deadlineMs: untilMs,
+        wallDeadlineMs: revoked ? NEVER : wallDeadlineMs,
+        revoked,
+        timing: timing.kept(),
+        liveUntilMs: next.liveUntilMs,
+        startMarginMs: timing.kept().durationMs * START_MARGIN,
+      };
+      timing.onOrdered(order);
+      host.order({ lease: order });
     }
-    const until = guard.deadlineMs;
-    if (Number.isFinite(until)) afterLocal(Math.max(0, until - localNow()) + world.between(0, 50), enforce);
-    else enforce();
-    sync();
+    if (!wasHeld && isHeld()) sync();
     tick();
   };
 
   /** Starts what may run here, and stops what was placed elsewhere. */
   const sync = (): void => {
-    for (const [key, placed] of containers) {
-      const allowed =
-        breakage.startWithoutPermission === true
-          ? placed.nodeName === name
-          : mayRun(placed, { node: name, ...guard }, localNow());
-      if (allowed) runtime.start(key, name);
-      else if (placed.nodeName !== name) runtime.stop(key, name, 'moved');
+    for (const { key, nodeName, term } of containers.values()) {
+      if (nodeName === name) {
+        if (!runtime.runsOn(key, name) && host.guard().mayStart({ instance: key, uid: key, term }))
+          runtime.start(key, name);
+      } else runtime.stop(key, name, { why: 'moved', withinMs: STOP_MS });
     }
   };
+  const tellGuard = (): void => {
+    const placed = [...containers.values()].filter(({ nodeName }) => nodeName === name);
+    host.order({ containers: placed.map(({ key, term }) => ({ instance: key, uid: key, term })) });
+  };
 
-  const request = <T>(ask: () => T, answered: (reply: T) => void, failed: () => void): void => {
-    let done = false;
-    const finish = (run: () => void): void => {
-      if (!done) {
-        done = true;
-        run();
-      }
-    };
+  const request = <T>(
+    ask: () => T,
+    answered: (reply: T) => void,
+    failed: () => void,
+    withinMs: number,
+  ): void => {
+    let isDone = false;
+    let reply: T;
     // The connection is this process's own: a process that was started later never reads the answer.
-    let reply: T | undefined;
-    const heard = asAgent(() => finish(() => answered(reply as T)));
-    network.send(name, STORE, () => {
-      reply = ask();
-      network.send(STORE, name, heard);
+    const heard = asAgent(() => {
+      if (isDone) return;
+      isDone = true;
+      answered(reply);
     });
-    afterLocal(
-      REQUEST_TIMEOUT_MS,
-      asAgent(() => finish(failed)),
-    );
+    const late = asAgent(() => {
+      if (isDone) return;
+      isDone = true;
+      failed();
+    });
+    network.send(me, undefined, () => {
+      reply = ask();
+      network.send(undefined, me, heard);
+    });
+    host.after(withinMs, () => {
+      if (!isDone) late();
+    });
+  };
+  const call = <T>(ask: () => T, answered: (reply: T) => void, failed: () => void): void =>
+    request(ask, answered, failed, timing.kept().renewMs * ANSWER_WITHIN);
+
+  const renew = (
+    action: LeaseAction & { do: 'renew' },
+    what: { timing: FailoverTiming; isGuarded: boolean },
+  ): void => {
+    const sent: Moment = { monotonicMs: lease.lastSentMs, wallMs: host.now().wallMs };
+    const failed = (refused: boolean) => () => {
+      if (!refused) world.log(name, 'renewal: no answer');
+      change(onRenewFailed(lease, { nowMs: monotonicMs(), refused }));
+    };
+    const version = known.list?.version;
+    const fields: Partial<LeaseRecord> = {
+      ...what,
+      holder: name,
+      term: action.term,
+      rejoinAsked: false,
+      sinceReplyMs: action.sinceReplyMs,
+      renewal: world.random(),
+      uses: version,
+    };
+    const write = (): void => {
+      timing.onSent(what.timing);
+      call(
+        () => store.writeLease(name, Number(action.resourceVersion), fields),
+        (written) => {
+          if (written === undefined) return failed(true)();
+          known = onVersionSaid(known, version);
+          timing.onConfirmed(what.timing);
+          const reply = { nowMs: monotonicMs(), resourceVersion: String(written.revision) };
+          change(onRenewed(lease, reply, timing.kept()), sent);
+        },
+        failed(false),
+      );
+    };
+    if (isWordTakenBack) write();
+    else takeBackWord(write, failed(false));
   };
 
-  const renew = (action: LeaseAction & { do: 'renew' }): void => {
-    const renewal = world.random();
-    request(
-      () =>
-        store.writeLease(name, Number(action.resourceVersion), {
-          sinceReplyMs: action.sinceReplyMs,
-          renewal,
-        }),
-      (written) => {
-        if (written === undefined)
-          return leaseChanged(onRenewFailed(lease, { nowMs: localNow(), refused: true }));
-        const reply = { nowMs: localNow(), resourceVersion: String(written.revision) };
-        return leaseChanged(onRenewed(lease, reply, timing));
+  /** Before the first renewal of this process: whoever said that the host is off cannot mean what runs now. */
+  const takeBackWord = (done: () => void, failed: () => void): void =>
+    call(
+      () => store.node(name),
+      ({ node, revision }) => {
+        const isTakenBack = (isSo: boolean): void => {
+          isWordTakenBack = isSo;
+          if (isSo) done();
+          else failed();
+        };
+        if (node === undefined || operatorOf(node) === undefined) return isTakenBack(true);
+        world.log(name, `takes back ${FENCED_BY_ANNOTATION}`);
+        call(
+          () => store.writeNode(name, revision, withoutWord(node)),
+          (written) => isTakenBack(written !== undefined),
+          failed,
+        );
       },
-      () => {
-        world.log(name, 'renewal: no answer');
-        leaseChanged(onRenewFailed(lease, { nowMs: localNow(), refused: false }));
-      },
+      failed,
     );
-  };
 
-  const read = (): void => {
-    request(
+  const read = (): void =>
+    call(
       () => store.lease(name),
       (seen) => {
+        timing.onRead(seen.revision === 0 ? undefined : seen.timing);
         const outcome = onLeaseRead(
           lease,
           { ...seen, resourceVersion: String(seen.revision) },
-          { node: name, nowMs: localNow(), timing },
+          { node: name, nowMs: monotonicMs(), timing: timing.kept() },
         );
-        if (outcome.rejoin !== undefined) rejoin(outcome.rejoin.resourceVersion);
+        if (outcome.rejoin !== undefined) rejoin(seen.revision);
         if (outcome.state.mode !== lease.mode)
           world.log(name, `lease is ${outcome.state.mode}, term ${outcome.state.term}`);
-        leaseChanged(outcome.state);
+        change(outcome.state);
       },
-      () => leaseChanged(onReadFailed(lease, localNow(), timing)),
+      () => change(onReadFailed(lease, monotonicMs(), timing.kept())),
     );
-  };
 
-  const rejoin = (resourceVersion: string): void => {
-    network.send(name, STORE, () => {
-      store.writeLease(name, Number(resourceVersion), { rejoinAsked: true });
+  const rejoin = (revision: number): void => {
+    const asked = timing.toAsk();
+    timing.onSent(asked);
+    network.send(me, undefined, () => {
+      store.writeLease(name, revision, { rejoinAsked: true, timing: asked });
     });
   };
 
   const askPeers = (): void => {
-    const askedMs = localNow();
-    lastAskedMs = askedMs;
-    const answers: WitnessAnswer[] = [];
-    for (const peer of deps.peers()) {
-      if (peer.name === name) continue;
-      let sentAgoMs = 0;
-      const heard = asAgent(() => {
-        const nowMs = localNow();
-        answers.push({ peer: peer.name, sentAgoMs, receivedMs: nowMs });
-        const question = { node: name, askedMs, nowMs, answers, members: deps.members };
-        const next = onWitnessAnswers(lease, question, timing);
-        if (next === lease) return;
-        world.log(name, `runs on: ${answers.length} peers have answered`);
-        leaseChanged(next);
-      });
-      network.send(name, peer.name, () =>
-        peer.answerPeer((ago) => {
-          sentAgoMs = ago;
-          network.send(peer.name, name, heard);
-        }),
-      );
-    }
+    const asked = host.now();
+    lastAskedMs = asked.monotonicMs;
+    const members = countedMembers(known);
+    if (members === undefined) return;
+    askMembers({ network, me, host, peer, asAgent }, { asked, members }, (answers) => {
+      const askedMs = asked.monotonicMs;
+      const nowMs = nowBefore(deadline(), host.now());
+      const next = onWitnessAnswers(lease, { node: name, askedMs, nowMs, answers, members }, timing.kept());
+      if (next === lease) return;
+      world.log(name, `runs on: ${answers.length} peers have answered`);
+      change(next, asked);
+    });
   };
 
   const tick = (): void => {
-    const nowMs = localNow();
-    if (shouldAskPeers(lease, nowMs, timing) && nowMs - lastAskedMs >= ASK_EVERY_MS) askPeers();
+    const nowMs = monotonicMs();
+    if (lease.mode === 'Doubtful' && nowMs - lastAskedMs >= ASK_EVERY_MS) {
+      const leftNowMs = nowBefore(deadline(), host.now());
+      if (timing.isKnown() && shouldAskPeers(lease, leftNowMs, timing.kept())) askPeers();
+    }
     const action = nextLeaseAction(lease, nowMs);
     if (action.do === 'wait') return;
-    lease = onSent(lease, action, nowMs);
-    if (action.do === 'renew') renew(action);
+    const said = timing.toSay(nowMs, deadlineMs(lease));
+    lease = onSent(lease, action, nowMs, said.timing);
+    if (action.do === 'renew') renew(action, said);
     else read();
   };
 
@@ -224,49 +271,130 @@ export function createNodeActor(deps: Deps): NodeActor {
   const heartbeat = (): void => {
     tick();
     sync();
-    const action = nextLeaseAction(lease, localNow());
-    const untilMs = action.do === 'wait' ? action.untilMs - localNow() : 0;
-    const beatMs = lease.mode === 'Doubtful' ? ASK_EVERY_MS : timing.renewMs;
-    afterLocal(Math.max(1, Math.min(untilMs, beatMs)), asAgent(heartbeat));
+    const action = nextLeaseAction(lease, monotonicMs());
+    const untilMs = action.do === 'wait' ? action.untilMs - monotonicMs() : 0;
+    const beatMs = lease.mode === 'Doubtful' ? ASK_EVERY_MS : timing.kept().renewMs;
+    host.after(Math.max(1, Math.min(untilMs, beatMs)), asAgent(heartbeat));
+  };
+
+  const onContainer = (placed: ContainerRecord): void => {
+    if (!isUp() || (containers.get(placed.key)?.revision ?? 0) >= placed.revision) return;
+    const old = containers.get(placed.key);
+    containers.set(placed.key, placed);
+    if (old?.nodeName !== name && placed.nodeName !== name) return;
+    tellGuard();
+    sync();
+  };
+  const onMembers = ({ list }: MembersRecord): void => {
+    if (isUp() && list !== undefined) known = onListRead(known, list);
+  };
+  const onNode = ({ node }: { node: unknown }): void => {
+    if (node === undefined) network.send(me, undefined, () => store.writeNode(name, 0, newNode(name, plan)));
+  };
+  /** What a watch does first: the whole list, as often as it takes. */
+  const relist = (): void =>
+    request(
+      () => ({ placed: [...store.containers.values()], members: store.members(), node: store.node(name) }),
+      (seen) => {
+        for (const placed of seen.placed) onContainer(placed);
+        // Its own list request is late as well.
+        if (me.lag.members === 0) onMembers(seen.members);
+        else host.after(RELIST_MS, asAgent(relist));
+        onNode(seen.node);
+        hear();
+      },
+      () => host.after(RELIST_MS, asAgent(relist)),
+      RELIST_MS,
+    );
+  /** The agent learns what people want. */
+  const hear = (): void => {
+    timing.want(policy);
+    change({ ...lease, nextMs: Math.min(lease.nextMs, lease.lastSentMs + policy.renewMs) });
   };
 
   const startAgent = (): void => {
     life++;
-    lease = startNodeLease(localNow(), guard);
-    for (const [key, placed] of store.containers) containers.set(key, placed);
+    const report = host.guard().report();
+    const { term, deadlineMs: untilMs } = report;
+    const now = host.now();
+    lease = startNodeLease(now.monotonicMs, { term, deadlineMs: untilMs }, timing.begin(report));
+    wallDeadlineMs = after(now, untilMs - now.monotonicMs).wallMs;
+    lastAskedMs = NEVER;
+    isWordTakenBack = false;
+    tellGuardIfAlive();
+    relist();
     heartbeat();
   };
+  // A guard of an earlier agent has its list; one that has just begun gets what is on the disk.
+  const tellGuardIfAlive = (): void => {
+    if (host.guard().report().containers.length === 0 && containers.size > 0) tellGuard();
+  };
 
-  store.watchContainers(name, (key, placed) => {
-    if (!isUp() || (containers.get(key)?.revision ?? 0) >= placed.revision) return;
-    containers.set(key, placed);
-    sync();
-  });
-
-  world.at(0, startAgent);
-  for (const fault of network.faultsOf(name)) {
-    const spanMs = Math.round(fault.until - fault.from);
-    if (fault.kind === 'hostDown') {
-      world.at(fault.from, () => {
-        world.log(name, `host lost for ${spanMs} ms`);
-        guard = disarmed;
-        life++;
-        runtime.lose(name);
-      });
-    } else if (fault.kind === 'kill' || fault.kind === 'pause') {
-      world.at(fault.from, () =>
-        world.log(name, `agent ${fault.kind === 'kill' ? 'killed' : 'frozen'} for ${spanMs} ms`),
-      );
-    }
-    if (fault.kind === 'kill' || fault.kind === 'hostDown') {
-      world.at(fault.until + 0.001, () => isUp() && startAgent());
-    }
-  }
+  store.watch(me, { onContainer, onMembers });
 
   return {
     name,
+    endpoint: me,
     answerPeer(reply) {
-      asAgent(() => reply(witnessAnswer(lease, localNow())))();
+      asAgent(() => reply(witnessAnswer(lease, monotonicMs())))();
     },
+    isOff: () => me.off > 0,
+    powerOff() {
+      me.off++;
+      me.asleep = 0;
+      life++;
+      host.powerOff();
+    },
+    powerOn() {
+      me.off--;
+      network.resume(me);
+      if (isUp()) startAgent();
+    },
+    sleep() {
+      if (me.off > 0) return;
+      me.asleep++;
+      host.fallAsleep();
+    },
+    wake() {
+      if (me.asleep > 0) me.asleep--;
+      if (me.asleep === 0) host.wake();
+    },
+    kill() {
+      me.killed++;
+      life++;
+    },
+    restart() {
+      me.killed--;
+      network.whenAwake(me, () => isUp() && startAgent());
+    },
+    handOver() {
+      const isReady = isUp() && me.paused === 0 && me.asleep === 0 && lease.mode === 'Held' && !lease.busy;
+      const expected = Number(lease.resourceVersion);
+      const nowMs = monotonicMs();
+      const fields: Partial<LeaseRecord> = {
+        isGuarded: false,
+        renewal: world.random(),
+        sinceReplyMs: nowMs - lease.repliedMs,
+        timing: timing.toSay(nowMs, deadlineMs(lease)).timing,
+        uses: known.list?.version,
+      };
+      me.killed++;
+      const ended = ++life;
+      if (!isReady || !timing.isArmed()) return;
+      network.send(me, undefined, () => {
+        const written = store.writeLease(name, expected, fields);
+        network.send(undefined, me, () => {
+          const isLate = monotonicMs() - nowMs > HAND_OVER_MS || me.off > 0 || me.asleep > 0;
+          if (written === undefined || isLate || life !== ended) return;
+          world.log(name, 'hands over: the guard lets everything run on');
+          host.order({ released: true });
+        });
+      });
+    },
+    want(wanted) {
+      policy = timings[wanted];
+      if (isUp()) asAgent(hear)();
+    },
+    setWallForward: () => host.setWallForward(3_600_000),
   };
 }

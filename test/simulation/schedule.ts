@@ -1,4 +1,8 @@
-import { createWorld } from './world.ts';
+import { defaultTiming, type FailoverTiming, timingFrom } from '../../src/plan/failover/timing.ts';
+
+/** What the watches of the API show. */
+export type Stream = 'leases' | 'containers' | 'nodes' | 'members';
+export const STREAMS: readonly Stream[] = ['leases', 'containers', 'nodes', 'members'];
 
 /** One thing that goes wrong, from `from` to `until` (milliseconds of true time). */
 export type Fault = { from: number; until: number } & (
@@ -8,81 +12,59 @@ export type Fault = { from: number; until: number } & (
   /** Messages are late (also after their time-out), lost or doubled. */
   | { kind: 'slow' }
   /** What a watch tells `who` about `stream` is held back. */
-  | { kind: 'lag'; who: string; stream: 'leases' | 'containers' }
+  | { kind: 'lag'; who: string; stream: Stream }
+  /** A watch that falls behind more and more. */
+  | { kind: 'trail'; who: string; stream: Stream }
   /** SIGSTOP and SIGCONT of an agent or a leader. */
   | { kind: 'pause'; who: string }
   /** SIGKILL of an agent or a leader; started again at `until`. */
   | { kind: 'kill'; who: string }
-  /** Power off: the containers end with it. */
-  | { kind: 'hostDown'; who: string }
+  /** The clean end of an agent, which hands over to the next one; that starts at `until`. */
+  | { kind: 'upgrade'; who: string }
+  /** From `from` on people want another timing of the node. */
+  | { kind: 'retime'; who: string; timing: TimingName }
+  /** Power off: the containers end with it. `wordAt`: when an operator says so. */
+  | { kind: 'hostDown'; who: string; wordAt?: number }
+  /** The whole host sleeps, and wakes with all that it ran: its monotonic clock stood still, its wall clock did not. */
+  | { kind: 'suspend'; who: string }
+  /** The wall clock is set forward by an hour, at `from`. */
+  | { kind: 'wallForward'; who: string }
+  /** A host that was not there before, at `from`. */
+  | { kind: 'join'; who: string }
+  /** The host is off for good from `from` on; an operator says so at `wordAt`, and deletes its Node once that is safe. */
+  | { kind: 'leave'; who: string; wordAt: number }
 );
+
+export interface NodePlan {
+  timing: TimingName;
+  /** Whether its Node has `spec.fencing`. */
+  hasDevice: boolean;
+}
 
 export interface Schedule {
   seed: number;
+  /** Those that are there from the start come first; the others join. */
+  plans: NodePlan[];
+  /** How many are there from the start. */
   nodes: number;
   containers: number;
   leaders: number;
   faults: Fault[];
-  /** When the last fault has ended, at the latest. */
+  /** When the last fault has ended. */
   calmMs: number;
+  /** When every promise has to hold, at the latest. */
   endMs: number;
+  /** Nothing may stop or move. */
+  isOutage: boolean;
 }
+
+/** Timings that nodes of one cluster may have side by side. */
+export const timings = {
+  default: defaultTiming,
+  brisk: timingFrom({ renewMs: 500, durationMs: 2_500, fenceDelayMs: 1_500 }),
+  calm: timingFrom({ renewMs: 1_400, durationMs: 7_000, fenceDelayMs: 4_000 }),
+} satisfies Record<string, FailoverTiming>;
+export type TimingName = keyof typeof timings;
 
 export const nodeName = (index: number): string => `node-${index}`;
 export const leaderName = (index: number): string => `leader-${index}`;
-
-const FAULTY_MS = 18_000;
-const SETTLE_MS = 13_000;
-
-/** A random schedule; the same for the same seed. */
-export function drawSchedule(seed: number): Schedule {
-  const world = createWorld(seed, false);
-  const nodes = 3 + Math.floor(world.random() * world.random() * 5);
-  const leaders = 2;
-  const faults: Fault[] = [];
-  const count = 1 + Math.floor(world.random() * 5);
-  for (let index = 0; index < count; index++) faults.push(drawFault(world, nodes, leaders));
-  return { seed, nodes, containers: 3, leaders, faults, calmMs: FAULTY_MS, endMs: FAULTY_MS + SETTLE_MS };
-}
-
-/** The control plane is away for a long time, and nothing else is wrong. */
-export function drawOutage(seed: number): Schedule {
-  const world = createWorld(seed, false);
-  const from = world.between(2_000, 4_000);
-  const faults: Fault[] = [{ kind: 'storeDown', from, until: from + world.between(1_000, 30_000) }];
-  if (world.chance(0.5)) {
-    const who = nodeName(Math.floor(world.random() * 3));
-    const killed = world.between(2_000, 20_000);
-    faults.push({ kind: 'kill', who, from: killed, until: killed + world.between(50, 500) });
-  }
-  return {
-    seed,
-    nodes: 3 + Math.floor(world.random() * 5),
-    containers: 4,
-    leaders: 2,
-    faults,
-    calmMs: 36_000,
-    endMs: 48_000,
-  };
-}
-
-function drawFault(world: ReturnType<typeof createWorld>, nodes: number, leaders: number): Fault {
-  const from = world.between(1_000, FAULTY_MS * 0.7);
-  const length = world.chance(0.5) ? world.between(200, 3_000) : world.between(6_000, 16_000);
-  const span = { from, until: Math.min(from + length, FAULTY_MS) };
-  const node = nodeName(Math.floor(world.random() * nodes));
-  const anyone = world.chance(0.3) ? leaderName(Math.floor(world.random() * leaders)) : node;
-  const draw = world.random();
-  if (draw < 0.3) {
-    const direction = world.chance(0.6) ? 'both' : world.chance(0.5) ? 'out' : 'in';
-    return { ...span, kind: 'cut', who: anyone, direction };
-  }
-  if (draw < 0.37) return { ...span, kind: 'cutPeers', who: node };
-  if (draw < 0.46) return { ...span, kind: 'storeDown' };
-  if (draw < 0.58) return { ...span, kind: 'slow' };
-  if (draw < 0.68)
-    return { ...span, kind: 'lag', who: anyone, stream: world.chance(0.5) ? 'leases' : 'containers' };
-  if (draw < 0.82) return { ...span, kind: 'pause', who: anyone };
-  if (draw < 0.92) return { ...span, kind: 'kill', who: anyone };
-  return { ...span, kind: 'hostDown', who: node };
-}

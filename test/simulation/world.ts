@@ -13,6 +13,8 @@ export interface World {
   between(low: number, high: number): number;
   chance(probability: number): boolean;
   log(who: string, what: string): void;
+  /** Whether what is logged is kept: texts that cost something are made only then. */
+  readonly isTraced: boolean;
   readonly trace: readonly string[];
 }
 
@@ -22,7 +24,7 @@ interface Event {
   run: () => void;
 }
 
-export function createWorld(seed: number, keepTrace: boolean): World {
+export function createWorld(seed: number, isTraced: boolean): World {
   const heap: Event[] = [];
   const trace: string[] = [];
   const random = mulberry32(seed);
@@ -30,10 +32,11 @@ export function createWorld(seed: number, keepTrace: boolean): World {
   const world: World = {
     now: 0,
     trace,
+    isTraced,
     random,
     between: (low, high) => low + random() * (high - low),
     chance: (probability) => random() < probability,
-    at: (timeMs, run) => push(heap, { timeMs: Math.max(timeMs, world.now), order: order++, run }),
+    at: (timeMs, run) => push(heap, { timeMs: timeMs > world.now ? timeMs : world.now, order: order++, run }),
     runUntil(endMs) {
       for (let next = heap[0]; next !== undefined && next.timeMs <= endMs; next = heap[0]) {
         pop(heap);
@@ -43,7 +46,7 @@ export function createWorld(seed: number, keepTrace: boolean): World {
       world.now = endMs;
     },
     log(who, what) {
-      if (keepTrace) trace.push(`${(world.now / 1000).toFixed(3).padStart(8)} ${who.padEnd(9)} ${what}`);
+      if (isTraced) trace.push(`${(world.now / 1000).toFixed(3).padStart(8)} ${who.padEnd(9)} ${what}`);
     },
   };
   return world;
@@ -77,12 +80,13 @@ function push(heap: Event[], event: Event): void {
 
 function pop(heap: Event[]): void {
   const last = heap.pop() as Event;
-  if (heap.length === 0) return;
+  const { length } = heap;
+  if (length === 0) return;
   let index = 0;
   for (;;) {
     let child = 2 * index + 1;
-    if (child >= heap.length) break;
-    if (child + 1 < heap.length && isBefore(heap[child + 1] as Event, heap[child] as Event)) child++;
+    if (child >= length) break;
+    if (child + 1 < length && isBefore(heap[child + 1] as Event, heap[child] as Event)) child++;
     if (isBefore(last, heap[child] as Event)) break;
     heap[index] = heap[child] as Event;
     index = child;

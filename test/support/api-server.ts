@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
+import type { Authorizer } from '../../src/apiserver/auth/authorizer.ts';
+import type { InflightLimits } from '../../src/apiserver/endpoints/inflight.ts';
 import type { KeyPair } from '../../src/apiserver/pki/certificates.ts';
 import {
   issueClientCertificate,
@@ -43,7 +45,9 @@ export interface TestApiServerOptions {
   /** Further listen addresses, after the free port on 127.0.0.1. */
   listen?: ApiServerOptions['listen'];
   requestTimeoutMs?: number;
-  inflight?: { reads: number; writes: number };
+  inflight?: InflightLimits;
+  /** @defaultValue the product's own */
+  authorizer?: Authorizer;
   /** The data folder of another one, whose authority and certificates it takes over: the same cluster on an empty store. */
   pkiOf?: string;
 }
@@ -52,7 +56,7 @@ const READY_WITHIN_MS = 20_000;
 
 export async function startApiServer(options: TestApiServerOptions = {}): Promise<TestApiServer> {
   const dataDir = await mkdtemp(join(tmpdir(), 'hostler-api-'));
-  const { listen = [], pkiOf, ...rest } = options;
+  const { listen = [], pkiOf, authorizer, ...rest } = options;
   if (pkiOf !== undefined) await cp(pkiFolder(pkiOf), pkiFolder(dataDir), { recursive: true });
   const etcd = await startEtcd();
   const storage = createEtcdStorage({ endpoints: [etcd.endpoint], logger: silentLogger });
@@ -64,6 +68,7 @@ export async function startApiServer(options: TestApiServerOptions = {}): Promis
       logger: silentLogger,
       metrics: noMetrics,
       metricsText: () => Promise.resolve('up 1\n'),
+      ...(authorizer === undefined ? {} : { authorizer }),
     },
   );
   let stopped: Promise<void> | undefined;
@@ -82,7 +87,7 @@ export async function startApiServer(options: TestApiServerOptions = {}): Promis
     const issue = (user: string, groups: readonly string[]): Promise<KeyPair> =>
       issueClientCertificate({ ca, user, groups, clock: systemClock });
     const kubeconfigFor = async (user: string, groups: readonly string[]): Promise<string> =>
-      renderKubeconfig({ server: url, caPem, client: await issue(user, groups), user });
+      renderKubeconfig({ servers: [url], caPem, client: await issue(user, groups), user });
     const client = async (user: string, groups: readonly string[]): Promise<ApiClient> =>
       createApiClient({ url, caPem, identity: await issue(user, groups) });
     const kubeconfigPath = adminKubeconfigPath(dataDir);

@@ -4,21 +4,16 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type LocalApi, localApi } from '../../src/cmd/local/api.ts';
+import type { LocalApi } from '../../src/cmd/local/api.ts';
 import { daemonRequest } from '../../src/cmd/local/daemon.ts';
 import { type LocalHost, startHost } from '../../src/cmd/local/host.ts';
 import { openNetwork } from '../../src/cmd/local/network.ts';
-import {
-  adminKubeconfig,
-  ensureAgent,
-  ensureControlPlane,
-  type LocalCluster,
-  logOf,
-} from '../../src/cmd/local/parts.ts';
+import { ensureAgent, type LocalCluster, logOf } from '../../src/cmd/local/parts.ts';
 import { identityOf, run, signalProcess, waitForExit } from '../../src/cmd/local/process.ts';
+import { anyServerApi, ensureControlPlane } from '../../src/cmd/local/servers.ts';
 import { localStatus, type PartStatus } from '../../src/cmd/local/status.ts';
 import { findLeaks, tearDown } from '../../src/cmd/local/teardown.ts';
-import { hostNames, localPaths } from '../../src/config/local.ts';
+import { hostNames, type LocalOptions, localPaths, localServers } from '../../src/config/local.ts';
 import { instanceNameOf } from '../../src/crds/container.ts';
 import { messageOf } from '../../src/ports/errors.ts';
 import { createKubectl, type Kubectl } from './kubectl.ts';
@@ -92,12 +87,14 @@ const ROOT = join(import.meta.dirname, '../..');
 const HOSTLER = join(ROOT, 'bin/hostler');
 const HOSTS = hostNames(3);
 
-export async function startTestCluster(): Promise<TestCluster> {
+/** @param replicas servers of the control plane: one, or one on each of the three hosts */
+export async function startTestCluster(replicas: 1 | 3 = 1): Promise<TestCluster> {
   const stateDir = await mkdtemp('/var/tmp/hostler-e2e-');
   const port = await freePort();
   let locals: LocalHost[] = [];
   const up = async (): Promise<void> => {
-    const flags = ['--hosts', String(HOSTS.length), '--port', String(port), '--state-dir', stateDir];
+    const counts = ['--hosts', String(HOSTS.length), '--replicas', String(replicas)];
+    const flags = [...counts, '--port', String(port), '--state-dir', stateDir];
     await run([HOSTLER, 'up', ...flags], { timeoutMs: 120_000 });
     // Those that were down have new namespaces.
     const network = await openNetwork(stateDir);
@@ -112,14 +109,15 @@ export async function startTestCluster(): Promise<TestCluster> {
   }
   const paths = localPaths(stateDir);
   const node = join(ROOT, 'node_modules/node/bin/node');
+  const options: LocalOptions = { stateDir, port, hosts: HOSTS.length, replicas, runtime: 'incus' };
   const local: LocalCluster = {
-    options: { stateDir, port, hosts: HOSTS.length, runtime: 'incus' },
+    options,
     program: [existsSync(node) ? node : process.execPath, join(ROOT, 'dist/hostler.mjs')],
   };
   const network = await openNetwork(stateDir);
   const hosts = HOSTS.map((name) => clusterHost(name, () => named(locals, name)));
   const kubectl = await createKubectl(paths.kubeconfig);
-  const api = localApi(paths.apiSocket, adminKubeconfig(stateDir));
+  const api = anyServerApi(localServers(options));
   const cluster: Omit<TestCluster, 'kill' | 'signal'> = {
     stateDir,
     kubectl,

@@ -5,7 +5,6 @@ import { type Container, type ContainerSpec, containerKind } from '../../src/crd
 import { API_VERSION } from '../../src/crds/kind.ts';
 import { type Migration, type MigrationSpec, migrationKind } from '../../src/crds/migration.ts';
 import type { KubeObject } from '../../src/crds/object.ts';
-import { defaultTiming } from '../../src/plan/failover/timing.ts';
 import { DEFAULT_ALLOWED_CONFIG } from '../../src/plan/lifecycle/config-filter.ts';
 import { HostlerError } from '../../src/ports/errors.ts';
 import { silentLogger } from '../../src/ports/logger.ts';
@@ -215,7 +214,6 @@ const options = (nodeName: string): Parameters<typeof createAgent>[0] => ({
   agentVersion: '0.1.0',
   defaultNetwork: 'incusbr0',
   allowedConfig: DEFAULT_ALLOWED_CONFIG,
-  timing: defaultTiming,
   parallelCreates: 4,
   statusMs: 20_000,
   resyncMs: 30_000,

@@ -41,7 +41,12 @@ export interface ApiFixture {
     options?: Partial<DeleteOptions>,
   ): Promise<{ object: Loose; finished: boolean }>;
   list(resource: string, query?: ListQuery): Promise<StoredList>;
-  watch(resource: string, query: WatchQuery, signal?: AbortSignal): Promise<AsyncIterator<StoredEvent>>;
+  watch(
+    resource: string,
+    query: WatchQuery,
+    signal?: AbortSignal,
+    ending?: AbortSignal,
+  ): Promise<AsyncIterator<StoredEvent>>;
   /** Waits (a turn at a time) until `check` returns something. */
   eventually<T>(check: () => Promise<T | undefined>): Promise<T>;
   stop(): Promise<void>;
@@ -124,8 +129,9 @@ function fixtureOver(registries: Registries, warnings: string[], stop: () => Pro
       return { object: done.object.object as Loose, finished: done.finished };
     },
     list: (resource, query = {}) => registry(resource).list(query, call()),
-    async watch(resource, query, signal) {
-      const events = await registry(resource).watch(query, call(signal));
+    async watch(resource, query, signal, ending) {
+      const ends = ending === undefined ? {} : { ending };
+      const events = await registry(resource).watch(query, { ...call(signal), ...ends });
       return events[Symbol.asyncIterator]();
     },
     eventually,

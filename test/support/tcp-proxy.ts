@@ -20,6 +20,8 @@ export interface TcpProxy {
   refuse(): void;
   /** Ends swallow, delay and refuse. What was swallowed is gone: connections that lost bytes are reset. */
   heal(): void;
+  /** Bytes that came in for either side so far. */
+  bytes(): number;
   /** Connections accepted so far. */
   accepted(): number;
   stop(): Promise<void>;
@@ -41,6 +43,7 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
   let delayMs = 0;
   let isRefusing = false;
   let accepted = 0;
+  let bytes = 0;
 
   const drop = (link: Link): void => {
     links.delete(link);
@@ -60,6 +63,7 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
   const carry = (link: Link, direction: 'toServer' | 'toClient'): void => {
     const [from, to] = direction === 'toServer' ? [link.client, link.server] : [link.server, link.client];
     from.on('data', (chunk) => {
+      bytes += chunk.length;
       if (link.isFrozen || swallowed.has(direction)) {
         link.lostBytes = true;
         return;
@@ -117,6 +121,7 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
       isRefusing = false;
       for (const link of links) if (link.lostBytes) drop(link);
     },
+    bytes: () => bytes,
     accepted: () => accepted,
     async stop() {
       for (const timer of timers) clearTimeout(timer);

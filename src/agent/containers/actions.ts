@@ -3,7 +3,7 @@ import { HOST_FINALIZER } from '../../crds/kind.ts';
 import { keyOf } from '../../crds/object.ts';
 import type { ContainerFacts, Step } from '../../plan/lifecycle/container.ts';
 import { instanceSpecOf } from '../../plan/lifecycle/instance-spec.ts';
-import { recordStarted, recordStopping } from '../../plan/lifecycle/record.ts';
+import { type Now, recordStarted, recordStopping } from '../../plan/lifecycle/record.ts';
 import { hasCode, HostlerError } from '../../ports/errors.ts';
 import type { InstanceSpec } from '../../ports/host-driver.ts';
 import type { StorageLayout } from '../pools/container-storage.ts';
@@ -66,7 +66,7 @@ export async function carryOut(
         }
         await context.host.startInstance(name, signal);
       });
-      context.book.put(container, recordStarted(facts.record, container));
+      context.book.put(container, recordStarted(facts.record, container, nowOf(context)));
       recordEvent(context, container, ['Normal', 'Started'], startMessage(facts, name));
       return;
     case 'stop':
@@ -100,7 +100,7 @@ async function create(
   const imageFingerprint = await ensureImage(context, container, signal);
   const spec = instanceSpecOf(container, instanceDefaults(context, { imageFingerprint, storage }));
   await context.limits.creates.run(signal, () => context.host.createInstance(spec, { start }, signal));
-  const started = recordStarted(record, container);
+  const started = recordStarted(record, container, nowOf(context));
   context.book.put(container, start ? started : { ...started, power: 'Stopped' });
   const what = start ? 'Created and started' : 'Created';
   recordEvent(context, container, ['Normal', 'Created'], `${what} instance ${spec.name}`);
@@ -225,6 +225,12 @@ async function release(context: ContainersContext, container: Container, signal:
   book.forget(keyOf(container));
   guarded.settle(keyOf(container));
   if (uid !== undefined) book.forgetEpoch(uid);
+}
+
+/** Wall clock, as records want it. */
+export function nowOf({ clock }: Pick<ContainersContext, 'clock'>): Now {
+  const ms = clock.nowMs();
+  return { ms, iso: new Date(ms).toISOString() };
 }
 
 const RECOVERED = 'Goes on with its root on shared storage';

@@ -16,7 +16,7 @@ import {
 import { sleep } from '../../ports/clock.ts';
 import { hasCode, messageOf } from '../../ports/errors.ts';
 import type { ReconcileResult } from '../../reconcile/controller.ts';
-import { type Action, carryOut, failureReason, isAction } from './actions.ts';
+import { type Action, carryOut, failureReason, isAction, nowOf } from './actions.ts';
 import type { Addresses } from './addresses.ts';
 import type { HostWatch } from '../host-watch.ts';
 import { type ContainersContext, recordEvent } from './context.ts';
@@ -42,7 +42,7 @@ export interface AssignedDeps extends ContainersContext {
 }
 
 type Source = ContainerFacts['source'];
-/** `overtaken`: a daemon that is busy says of an instance for a moment after its stop that it runs; no failure, look again. */
+/** `overtaken`: a daemon says of an instance for a moment after its end that it runs; no failure, look again. */
 type Outcome = 'done' | 'failed' | 'overtaken';
 
 /** More steps than any way through the plan has. */
@@ -107,7 +107,7 @@ async function observe(
   const isOurs = entry?.container.metadata.uid === uid;
   const before = stoppedByGuard(deps, container, found, isOurs ? entry.record : newRecord(container));
   const seen = isNewEnd(before, { container, seen: found }) ? await lookAtEnd(deps, found, signal) : found;
-  const now = { ms: deps.clock.nowMs(), iso: new Date(deps.clock.nowMs()).toISOString() };
+  const now = nowOf(deps);
   const record = observeInstance(before, { container, seen, now });
   const epoch = container.status?.epoch ?? 0;
   const markEpoch = typeof seen === 'object' && seen.mark?.uid === uid ? seen.mark.epoch : 0;
@@ -233,7 +233,8 @@ async function attempt(
     if (signal.aborted) throw error;
     // The API's word about our own write, not the host's about the step.
     if (step.do === 'release' || hasCode(error, 'Aborted')) throw error;
-    if (isPatient && step.do === 'delete' && hasCode(error, 'Conflict')) return (outcome = 'overtaken');
+    if (isPatient && (step.do === 'delete' || step.do === 'start') && hasCode(error, 'Conflict'))
+      return (outcome = 'overtaken');
     const reason = failureReason(step, error);
     const message = messageOf(error);
     deps.failures.note(key, { step: step.do, reason, message, cause });

@@ -1,3 +1,6 @@
+import { armGuard, disarmed, type GuardState } from '../../plan/failover/guard.ts';
+import type { FailoverTiming } from '../../plan/failover/timing.ts';
+import type { GuardKeeps } from '../../plan/failover/timing-change.ts';
 import { type Clock, sleep } from '../../ports/clock.ts';
 import { HostlerError, messageOf } from '../../ports/errors.ts';
 import type { Guard, GuardedContainer, GuardLease, GuardReport } from '../../ports/guard.ts';
@@ -15,6 +18,8 @@ export interface GuardLink extends Runnable {
   atStart(signal: AbortSignal): Promise<GuardReport | undefined>;
   /** Whether the guard is there and holds what the agent has told it last. */
   isArmed(): boolean;
+  /** What it has confirmed of the lease; undefined: it is not armed. */
+  keeps(): GuardKeeps | undefined;
   /** The same, for the world: undefined while that is still being found out. */
   verdict(): boolean | undefined;
   /** The same as of now: what the agent knows of its lease. */
@@ -55,6 +60,9 @@ class Line implements GuardLink {
   #isDirty = false;
   #verdict: boolean | undefined;
   #lease: GuardLease | undefined;
+  /** The guard's, as it was reported or follows from what was confirmed. */
+  #held: GuardState = disarmed;
+  #kept: FailoverTiming | undefined;
   #containers: readonly GuardedContainer[] | undefined;
   #confirmed: readonly GuardedContainer[] = [];
   #sending: Promise<void> | undefined;
@@ -95,6 +103,10 @@ class Line implements GuardLink {
 
   isArmed(): boolean {
     return this.#verdict === true;
+  }
+
+  keeps(): GuardKeeps | undefined {
+    return this.isArmed() ? { deadlineMs: this.#held.deadlineMs, kept: this.#kept } : undefined;
   }
 
   verdict(): boolean | undefined {
@@ -156,6 +168,8 @@ class Line implements GuardLink {
       const report = await guard.connect(signal);
       this.#isConnected = true;
       this.#confirmed = report.containers;
+      this.#held = { term: report.term, deadlineMs: report.deadlineMs };
+      this.#kept = undefined;
       this.#first.resolve(report);
       this.#changed();
     } catch (error) {
@@ -186,7 +200,10 @@ class Line implements GuardLink {
       const list = this.#containers;
       const isNews = list !== undefined && list !== this.#confirmed;
       try {
-        await guard?.order({ lease: this.#lease, ...(isNews ? { containers: list } : {}) }, this.#stop);
+        const lease = this.#lease;
+        await guard?.order({ lease, ...(isNews ? { containers: list } : {}) }, this.#stop);
+        this.#held = armGuard(this.#held, lease);
+        this.#kept = lease.timing;
       } catch (error) {
         this.#isDirty = true;
         logger.warn({ error: messageOf(error) }, 'the guard does not take orders');

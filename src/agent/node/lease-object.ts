@@ -10,6 +10,7 @@ import {
   TIMING_ANNOTATION,
 } from '../../crds/lease.ts';
 import { apiVersionOf } from '../../crds/object.ts';
+import { leaseRecord } from '../../plan/failover/lease-record.ts';
 import type { LeaseRead } from '../../plan/failover/node-lease.ts';
 import type { FailoverTiming } from '../../plan/failover/timing.ts';
 
@@ -36,6 +37,13 @@ export function readingOf(lease: Lease | undefined): LeaseRead {
     resourceVersion: metadata?.resourceVersion ?? '',
     rejoinAsked: metadata?.annotations?.[REJOIN_ANNOTATION] !== undefined,
   };
+}
+
+/** The timing by which a leader goes that sees this version; undefined: nothing there is fenced by time. */
+export function statedBy(lease: Lease | undefined): FailoverTiming | undefined {
+  if (lease === undefined) return undefined;
+  const { timing, timingFault } = leaseRecord(lease);
+  return timingFault === undefined ? timing : undefined;
 }
 
 /** `lease` after a renewal. What others wrote on it stays. */

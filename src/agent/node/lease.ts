@@ -13,7 +13,9 @@ import {
   startNodeLease,
 } from '../../plan/failover/node-lease.ts';
 import { disarmed } from '../../plan/failover/guard.ts';
+import { leaseRecord } from '../../plan/failover/lease-record.ts';
 import type { FailoverTiming } from '../../plan/failover/timing.ts';
+import { type Moment, nowBefore } from '../../plan/failover/two-clocks.ts';
 import { shouldAskPeers, witnessAnswer } from '../../plan/failover/witness.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { withDeadline } from '../../ports/deadline.ts';
@@ -26,6 +28,7 @@ import type { Runnable } from '../../reconcile/runnable.ts';
 import type { GuardLink } from '../guard/guard-link.ts';
 import { createPause, type Pause } from './pause.ts';
 import { microTime, readingOf, rejoining, renewed } from './lease-object.ts';
+import { createTimingKeeper, type Said, type TimingKeeper } from './timing-keeper.ts';
 import type { Witnesses } from './witnesses.ts';
 
 /**
@@ -38,21 +41,28 @@ export interface NodeLease extends Runnable {
   isHeld(): boolean;
   /** Whether what may be recovered elsewhere may not run here any more, or not yet. */
   isExpired(): boolean;
-  /** What a peer is told: how long ago the last renewal was sent. */
-  sentAgoMs(): number;
+  /** What a peer is told (plan/failover/witness). */
+  cutOffForMs(): number;
+  /** The timing that the lease states; undefined: it was not read yet. */
+  timing(): FailoverTiming | undefined;
+  /** What people want it to be from now on. */
+  want(timing: FailoverTiming): void;
 }
 
 export interface NodeLeaseDeps {
   nodeName: string;
-  timing: FailoverTiming;
   store: Pick<ObjectStore, 'get' | 'create' | 'update'>;
   clock: Clock;
   logger: Logger;
   metrics: Metrics;
-  guard: Pick<GuardLink, 'atStart' | 'isArmed' | 'setLease'>;
-  witnesses: Pick<Witnesses, 'ask' | 'version'>;
-  /** The lease was got, or got again after its deadline had passed. */
+  guard: Pick<GuardLink, 'atStart' | 'keeps' | 'setLease'>;
+  witnesses: Pick<Witnesses, 'ask' | 'version' | 'onSaid'>;
+  /** Before the first renewal; rejects: not now. */
+  takeBackWord(signal: AbortSignal): Promise<void>;
+  /** There is time for starts again: the lease was got, or renewed after so little of it had been left that nothing was started. */
   onHeld(): void;
+  /** The lease states another timing now. */
+  onTiming(): void;
   /** At the start, with what the guard had from the agent before. */
   onGuard(report: GuardReport): void;
   /**
@@ -60,12 +70,6 @@ export interface NodeLeaseDeps {
    * has resolved may the guard be told.
    */
   onStop(renewUnarmed: (signal: AbortSignal) => Promise<void>): Promise<void>;
-}
-
-/** Two readings of the same moment. */
-interface Moment {
-  monotonicMs: number;
-  wallMs: number;
 }
 
 /** Of the time between two renewals: an answer that takes longer is none. */
@@ -83,6 +87,7 @@ class LeaseLoop implements NodeLease {
   readonly #deps: NodeLeaseDeps;
   readonly #key: { namespace: string; name: string };
   readonly #pause: Pause;
+  readonly #timing: TimingKeeper;
   #state: NodeLeaseState;
   /** As it was last read or written; the state's resourceVersion is its. */
   #lease: Lease | undefined;
@@ -96,7 +101,8 @@ class LeaseLoop implements NodeLease {
     this.#deps = deps;
     this.#key = { namespace: NODE_LEASE_NAMESPACE, name: deps.nodeName };
     this.#pause = createPause(deps.clock);
-    this.#state = startNodeLease(deps.clock.monotonicMs(), disarmed);
+    this.#timing = createTimingKeeper(deps.guard, () => deps.onTiming());
+    this.#state = startNodeLease(deps.clock.monotonicMs(), disarmed, undefined);
   }
 
   isHeld(): boolean {
@@ -111,16 +117,30 @@ class LeaseLoop implements NodeLease {
     return this.#deps.clock.monotonicMs() >= deadlineMs(this.#state);
   }
 
-  sentAgoMs(): number {
+  timing(): FailoverTiming | undefined {
+    return this.#timing.stated();
+  }
+
+  want(timing: FailoverTiming): void {
+    this.#timing.want(timing);
+    const { nextMs, lastSentMs } = this.#state;
+    // The next renewal may have been put off for longer than the pace is now.
+    this.#change({ ...this.#state, nextMs: Math.min(nextMs, lastSentMs + timing.renewMs) });
+  }
+
+  cutOffForMs(): number {
     return witnessAnswer(this.#state, this.#deps.clock.monotonicMs());
   }
 
   async start(signal: AbortSignal): Promise<void> {
-    const { clock, timing, guard } = this.#deps;
+    const { clock, guard } = this.#deps;
     const report = await guard.atStart(signal);
     if (report !== undefined) this.#deps.onGuard(report);
     const { term, deadlineMs: until } = report ?? disarmed;
-    this.#state = startNodeLease(clock.monotonicMs(), { term, deadlineMs: until });
+    const before = this.#timing.begin(report);
+    const { monotonicMs, wallMs } = this.#now();
+    this.#state = startNodeLease(monotonicMs, { term, deadlineMs: until }, before);
+    this.#wallDeadlineMs = wallMs + until - monotonicMs;
     const running = new Set<Promise<void>>();
     const run = (task: Promise<void>): void => {
       running.add(task);
@@ -132,25 +152,45 @@ class LeaseLoop implements NodeLease {
       if (task !== undefined) run(task);
       const next = nextLeaseAction(this.#state, clock.monotonicMs());
       const waitMs = next.do === 'wait' ? next.untilMs - clock.monotonicMs() : 0;
-      const beatMs = this.#state.mode === 'Doubtful' ? ASK_EVERY_MS : timing.renewMs;
+      const beatMs = this.#state.mode === 'Doubtful' ? ASK_EVERY_MS : this.#timing.kept().renewMs;
       await this.#pause.wait(Math.min(Math.max(waitMs, 0), beatMs), signal);
     }
     await Promise.all(running);
     await this.#deps.onStop((inner) => this.#renewUnarmed(inner));
   }
 
+  #now(): Moment {
+    const { clock } = this.#deps;
+    return { monotonicMs: clock.monotonicMs(), wallMs: clock.nowMs() };
+  }
+
+  /** Now, as seen from the end of the permission: a host that slept has less left of it than its monotonic clock says. */
+  #nowBeforeEnd(): number {
+    const end = { monotonicMs: deadlineMs(this.#state), wallMs: this.#wallDeadlineMs };
+    return nowBefore(end, this.#now());
+  }
+
+  #startMarginMs(): number {
+    return this.#timing.kept().durationMs * START_MARGIN;
+  }
+
+  #hasTimeForStarts(): boolean {
+    return this.isHeld() && this.#nowBeforeEnd() + this.#startMarginMs() <= deadlineMs(this.#state);
+  }
+
   #act(signal: AbortSignal): Promise<void> | undefined {
     const nowMs = this.#deps.clock.monotonicMs();
     const action = nextLeaseAction(this.#state, nowMs);
     if (action.do === 'wait') return undefined;
-    this.#state = onSent(this.#state, action, nowMs);
-    return action.do === 'renew' ? this.#renew(action, signal) : this.#read(signal);
+    const said = this.#timing.toSay(nowMs, deadlineMs(this.#state));
+    this.#state = onSent(this.#state, action, nowMs, said.timing);
+    return action.do === 'renew' ? this.#renew(action, said, signal) : this.#read(signal);
   }
 
   /** @param from the moment from which a new deadline counts */
   #change(next: NodeLeaseState, from?: Moment): void {
-    const { guard, timing } = this.#deps;
-    const wasHeld = this.isHeld();
+    const { guard } = this.#deps;
+    const couldStart = this.#hasTimeForStarts();
     const before = deadlineMs(this.#state);
     this.#state = next;
     const deadline = deadlineMs(next);
@@ -165,25 +205,33 @@ class LeaseLoop implements NodeLease {
         deadlineMs: deadline,
         wallDeadlineMs: revoked ? Number.NEGATIVE_INFINITY : this.#wallDeadlineMs,
         revoked,
-        fenceDelayMs: timing.fenceDelayMs,
-        startMarginMs: timing.durationMs * START_MARGIN,
+        timing: this.#timing.kept(),
+        liveUntilMs: next.liveUntilMs,
+        startMarginMs: this.#startMarginMs(),
       });
     }
-    if (!wasHeld && this.isHeld()) this.#deps.onHeld();
+    if (!couldStart && this.#hasTimeForStarts()) this.#deps.onHeld();
     this.#pause.end();
   }
 
-  async #renew({ sinceReplyMs }: LeaseAction & { do: 'renew' }, signal: AbortSignal): Promise<void> {
-    const { clock, timing, metrics, guard } = this.#deps;
+  async #renew(
+    { sinceReplyMs }: LeaseAction & { do: 'renew' },
+    said: Said,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { clock, metrics } = this.#deps;
     const sent: Moment = { monotonicMs: this.#state.lastSentMs, wallMs: clock.nowMs() };
     try {
-      const lease = await this.#call('Renewing the node lease', signal, (inner) =>
-        this.#write(guard.isArmed(), sinceReplyMs, inner),
-      );
+      const lease = await this.#call('Renewing the node lease', signal, async (inner) => {
+        await this.#deps.takeBackWord(inner);
+        return await this.#write(said, sinceReplyMs, inner);
+      });
       this.#lease = lease;
+      this.#timing.onConfirmed(said.timing);
+      this.#deps.witnesses.onSaid(leaseRecord(lease).uses);
       const nowMs = clock.monotonicMs();
       const resourceVersion = lease.metadata.resourceVersion ?? '';
-      this.#change(onRenewed(this.#state, { nowMs, resourceVersion }, timing), sent);
+      this.#change(onRenewed(this.#state, { nowMs, resourceVersion }, this.#timing.kept()), sent);
       metrics.observeSeconds('hostler_agent_lease_renewal_seconds', (nowMs - sent.monotonicMs) / 1_000);
       this.#tell(undefined);
     } catch (error) {
@@ -193,13 +241,13 @@ class LeaseLoop implements NodeLease {
       const next = onRenewFailed(this.#state, { nowMs, refused: hasCode(error, 'Conflict', 'NotFound') });
       // An API that answers, and refuses for another reason, is not asked again and again.
       const isOdd = !hasCode(error, 'Conflict', 'NotFound', 'Timeout', 'Unavailable', 'Aborted');
-      this.#change(isOdd ? { ...next, nextMs: nowMs + timing.renewMs / 4 } : next);
+      this.#change(isOdd ? { ...next, nextMs: nowMs + this.#timing.kept().renewMs / 4 } : next);
       if (!hasCode(error, 'Conflict')) this.#tell(messageOf(error));
     }
   }
 
   async #read(signal: AbortSignal): Promise<void> {
-    const { clock, timing, store, logger, nodeName } = this.#deps;
+    const { clock, store, logger, nodeName } = this.#deps;
     try {
       this.#lease = await this.#call('Reading the node lease', signal, (inner) =>
         store.get<Lease>(leaseRef, this.#key, inner),
@@ -207,11 +255,13 @@ class LeaseLoop implements NodeLease {
     } catch (error) {
       if (signal.aborted) return;
       this.#tell(messageOf(error));
-      return this.#change(onReadFailed(this.#state, clock.monotonicMs(), timing));
+      return this.#change(onReadFailed(this.#state, clock.monotonicMs(), this.#timing.kept()));
     }
+    this.#timing.onRead(this.#lease);
     const reading = readingOf(this.#lease);
     const { mode } = this.#state;
-    const outcome = onLeaseRead(this.#state, reading, { node: nodeName, nowMs: clock.monotonicMs(), timing });
+    const at = { node: nodeName, nowMs: clock.monotonicMs(), timing: this.#timing.kept() };
+    const outcome = onLeaseRead(this.#state, reading, at);
     this.#change(outcome.state);
     const { mode: now, term } = outcome.state;
     if (now !== mode) logger.info({ mode: now, term }, 'the node lease was read');
@@ -222,8 +272,10 @@ class LeaseLoop implements NodeLease {
   }
 
   async #rejoin(signal: AbortSignal): Promise<void> {
-    const { store, logger, nodeName, timing } = this.#deps;
+    const { store, logger, nodeName } = this.#deps;
     const known = this.#lease;
+    const timing = this.#timing.toAsk();
+    this.#timing.onSent(timing);
     const wanted = rejoining(known, nodeName, timing);
     try {
       await this.#call('Asking for a node lease', signal, (inner) =>
@@ -239,20 +291,19 @@ class LeaseLoop implements NodeLease {
   #shouldAsk(): boolean {
     const nowMs = this.#deps.clock.monotonicMs();
     if (this.#isAsking || nowMs - this.#lastAskedMs < ASK_EVERY_MS) return false;
-    return shouldAskPeers(this.#state, nowMs, this.#deps.timing);
+    return this.#timing.isKnown() && shouldAskPeers(this.#state, this.#nowBeforeEnd(), this.#timing.kept());
   }
 
   async #askPeers(signal: AbortSignal): Promise<void> {
     const { clock, witnesses, logger } = this.#deps;
-    const asked: Moment = { monotonicMs: clock.monotonicMs(), wallMs: clock.nowMs() };
+    const asked = this.#now();
     this.#isAsking = true;
     this.#lastAskedMs = asked.monotonicMs;
-    await witnesses.ask(signal, (count) => {
-      const nowMs = clock.monotonicMs();
-      const next = count(this.#state, { askedMs: asked.monotonicMs, nowMs });
+    await witnesses.ask(asked, signal, (count) => {
+      const next = count(this.#state, { nowMs: this.#nowBeforeEnd(), timing: this.#timing.kept() });
       if (next === this.#state) return;
       logger.debug(
-        { forMs: Math.round(deadlineMs(next) - nowMs) },
+        { forMs: Math.round(deadlineMs(next) - clock.monotonicMs()) },
         'most nodes are cut off: this one runs on',
       );
       this.#change(next, asked);
@@ -263,33 +314,27 @@ class LeaseLoop implements NodeLease {
   /** The last renewal, with which the leader knows that the guard does not stop anything. */
   async #renewUnarmed(signal: AbortSignal): Promise<void> {
     if (this.#state.mode !== 'Held') throw new HostlerError('Unavailable', 'The node lease is not held');
-    const sinceReplyMs = this.#deps.clock.monotonicMs() - this.#state.repliedMs;
+    const nowMs = this.#deps.clock.monotonicMs();
+    const sinceReplyMs = nowMs - this.#state.repliedMs;
+    const said = { timing: this.#timing.toSay(nowMs, deadlineMs(this.#state)).timing, isGuardArmed: false };
     await this.#call('Renewing the node lease for the last time', signal, (inner) =>
-      this.#write(false, sinceReplyMs, inner),
+      this.#write(said, sinceReplyMs, inner),
     );
   }
 
-  async #write(isGuardArmed: boolean, sinceReplyMs: number, signal: AbortSignal): Promise<Lease> {
-    const { nodeName, timing, store, clock, witnesses } = this.#deps;
+  async #write(what: Said, sinceReplyMs: number, signal: AbortSignal): Promise<Lease> {
+    const { nodeName, store, clock, witnesses } = this.#deps;
+    this.#timing.onSent(what.timing);
     const { term, resourceVersion } = this.#state;
     const renewTime = microTime(clock.nowMs(), this.#renewals++);
     const membersVersion = witnesses.version();
-    const said = {
-      nodeName,
-      term,
-      resourceVersion,
-      sinceReplyMs,
-      timing,
-      renewTime,
-      isGuardArmed,
-      membersVersion,
-    };
-    return await store.update(leaseRef, renewed(this.#lease as Lease, said), signal);
+    const renewal = { ...what, nodeName, term, resourceVersion, sinceReplyMs, renewTime, membersVersion };
+    return await store.update(leaseRef, renewed(this.#lease as Lease, renewal), signal);
   }
 
   #call<T>(what: string, signal: AbortSignal, run: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const { clock, timing } = this.#deps;
-    return withDeadline({ clock, timeoutMs: timing.renewMs * ANSWER_WITHIN, what }, signal, run);
+    const { clock } = this.#deps;
+    return withDeadline({ clock, timeoutMs: this.#timing.kept().renewMs * ANSWER_WITHIN, what }, signal, run);
   }
 
   /** Of one outage every request has another tale to tell: the first is enough. */

@@ -1,9 +1,10 @@
-import { type Condition, type ConditionUpdate, setCondition } from '../../crds/conditions.ts';
+import { type Condition, type ConditionUpdate, findCondition, setCondition } from '../../crds/conditions.ts';
 import type { Node, NodePool, NodeStatus } from '../../crds/node.ts';
 import { bytesOf, formatBytes, milliCpu } from '../../crds/quantity.ts';
 import type { HostFacts, HostImage, HostPool } from '../../ports/host-driver.ts';
 import type { TransferFacts } from '../../ports/host-transfer.ts';
 import { poolUsage } from '../pools/usage.ts';
+import type { SavingVerdict } from '../state/saving-report.ts';
 
 /** What the agent knows of its host at one moment. */
 export interface HostReport {
@@ -25,6 +26,10 @@ export interface HostReport {
   isLeaseHeld: boolean;
   /** Absent: not known yet. */
   isGuardArmed?: boolean;
+  /** Whether the desired state is on the disk. Absent: not known yet. */
+  saving?: SavingVerdict;
+  /** Absent: not known yet. */
+  lease?: NodeStatus['lease'];
   /** Absent: the other agents cannot reach this one. */
   agentPort?: number;
   /** RFC 3339 */
@@ -43,6 +48,7 @@ export function nodeStatus(node: Node, report: HostReport): NodeStatus {
     ...(report.host === undefined ? {} : hostPart(node, report.host, report.agentVersion)),
     ...(pools.length === 0 && old.pools === undefined ? {} : { pools }),
     ...portPart(report),
+    ...(report.lease === undefined ? {} : { lease: report.lease }),
     ...(conditions.length === 0 ? {} : { conditions }),
   };
 }
@@ -119,8 +125,24 @@ function conditionsOf({ metadata, status }: Node, report: HostReport): Condition
   const { isLeaseHeld, isGuardArmed, now } = report;
   let conditions: Condition[] = status?.conditions ?? [];
   if (isLeaseHeld) conditions = setCondition(conditions, { ...readyCondition(report), ...observed }, now);
-  if (isGuardArmed === undefined) return conditions;
-  return setCondition(conditions, { ...guardCondition(isGuardArmed), ...observed }, now);
+  if (isGuardArmed !== undefined)
+    conditions = setCondition(conditions, { ...guardCondition(isGuardArmed), ...observed }, now);
+  const saving = savingCondition(conditions, report);
+  return saving === undefined ? conditions : setCondition(conditions, { ...saving, ...observed }, now);
+}
+
+/** Absent as long as no write was ever refused. */
+function savingCondition(conditions: Condition[], { saving }: HostReport): ConditionUpdate | undefined {
+  const type = 'DesiredStateSaved';
+  if (saving?.fault !== undefined)
+    return { type, status: 'False', reason: 'NotSaved', message: saving.fault };
+  if (saving === undefined || findCondition(conditions, type) === undefined) return undefined;
+  return {
+    type,
+    status: 'True',
+    reason: 'Saved',
+    message: 'What the agent must know to start without the API is on the disk',
+  };
 }
 
 function readyCondition({ host, fault, distrust }: HostReport): ConditionUpdate {

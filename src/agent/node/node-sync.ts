@@ -1,5 +1,5 @@
 import { API_VERSION, HOST_LABEL } from '../../crds/kind.ts';
-import { type Node, nodeKind, type NodePool } from '../../crds/node.ts';
+import { type Node, nodeKind, type NodePool, type NodeStatus } from '../../crds/node.ts';
 import type { ClusterVerdict } from '../../plan/lifecycle/cluster.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { hasCode, messageOf } from '../../ports/errors.ts';
@@ -11,6 +11,7 @@ import { type Controller, createController } from '../../reconcile/controller.ts
 import type { Informer } from '../../reconcile/informer.ts';
 import { informerSource, periodicSource, type Source } from '../../reconcile/source.ts';
 import { writeStatus } from '../../reconcile/status.ts';
+import type { SavingVerdict } from '../state/saving-report.ts';
 import { type HostReport, nodeStatus } from './node-report.ts';
 
 /**
@@ -35,6 +36,10 @@ export interface NodeSyncDeps {
   isLeaseHeld(): boolean;
   /** Undefined: not known yet. */
   isGuardArmed(): boolean | undefined;
+  /** Undefined: not known yet. */
+  saving(): SavingVerdict | undefined;
+  /** Undefined: not known yet. */
+  leaseTiming(): NodeStatus['lease'];
   /** Where the other agents reach this one. */
   agentPort?: number;
   /** Undefined until the API was heard. */
@@ -115,11 +120,15 @@ async function lookAtHost(deps: NodeSyncDeps, signal: AbortSignal): Promise<Host
   const { host, clock, agentVersion } = deps;
   const pools = deps.poolResults();
   const isGuardArmed = deps.isGuardArmed();
+  const lease = deps.leaseTiming();
+  const saving = deps.saving();
   const verdict = deps.clusterVerdict();
   const common = {
     agentVersion,
     isLeaseHeld: deps.isLeaseHeld() && verdict !== undefined,
     ...(isGuardArmed === undefined ? {} : { isGuardArmed }),
+    ...(lease === undefined ? {} : { lease }),
+    ...(saving === undefined ? {} : { saving }),
     ...(deps.agentPort === undefined ? {} : { agentPort: deps.agentPort }),
     now: new Date(clock.nowMs()).toISOString(),
     ...(pools === undefined ? {} : { pools }),

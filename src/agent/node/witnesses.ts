@@ -1,8 +1,15 @@
 import type { ConfigMap } from '../../crds/lease.ts';
 import { type Node, nodeKind } from '../../crds/node.ts';
-import { type MemberList, parseMembers } from '../../plan/failover/membership.ts';
+import {
+  countedMembers,
+  type KnownMembers,
+  onListRead,
+  onVersionSaid,
+} from '../../plan/failover/known-members.ts';
+import { parseMembers } from '../../plan/failover/membership.ts';
 import type { NodeLeaseState } from '../../plan/failover/node-lease.ts';
 import type { FailoverTiming } from '../../plan/failover/timing.ts';
+import { elapsedMs, type Moment } from '../../plan/failover/two-clocks.ts';
 import { onWitnessAnswers, type WitnessAnswer } from '../../plan/failover/witness.ts';
 import { type Clock, sleep } from '../../ports/clock.ts';
 import { withDeadline } from '../../ports/deadline.ts';
@@ -20,15 +27,19 @@ import type { Runnable } from '../../reconcile/runnable.ts';
 export interface Witnesses extends Runnable {
   /** Version of the member list in use; undefined: none. */
   version(): number | undefined;
-  /** Asks all peers; calls `onAnswer` after each answer with what counts all of them so far. Never rejects. */
-  ask(signal: AbortSignal, onAnswer: (count: Count) => void): Promise<void>;
+  /** A renewal that said this version has succeeded. */
+  onSaid(version: number | undefined): void;
+  /**
+   * Asks all peers; calls `onAnswer` after each answer with what counts all of them so far. Never rejects.
+   * @param asked now
+   */
+  ask(asked: Moment, signal: AbortSignal, onAnswer: (count: Count) => void): Promise<void>;
 }
 
-export type Count = (state: NodeLeaseState, at: { askedMs: number; nowMs: number }) => NodeLeaseState;
+export type Count = (state: NodeLeaseState, at: { nowMs: number; timing: FailoverTiming }) => NodeLeaseState;
 
 /** What is on the disk. */
-export interface KnownPeers {
-  list?: MemberList;
+export interface KnownPeers extends KnownMembers {
   peers: readonly Peer[];
 }
 
@@ -40,7 +51,6 @@ export interface KnownPeersFile {
 
 export interface WitnessesDeps {
   nodeName: string;
-  timing: FailoverTiming;
   members: Informer<ConfigMap>;
   /** Absent: nobody can be asked. */
   peers: Peers | undefined;
@@ -57,18 +67,23 @@ const REFRESH_MS = 30_000;
 const LOOKUP_MS = 5_000;
 
 export function createWitnesses(deps: WitnessesDeps): Witnesses {
-  const { nodeName, timing, members, peers, file, clock, logger } = deps;
+  const { nodeName, members, peers, file, clock, logger } = deps;
   const known = new Map<string, Peer>();
-  let list: MemberList | undefined;
+  let counted: KnownMembers = {};
+  let isSaved = true;
 
-  const others = (): string[] => (list?.members ?? []).filter((name) => name !== nodeName);
+  const others = (): string[] => (counted.list?.members ?? []).filter((name) => name !== nodeName);
 
-  const save = async (): Promise<void> => {
+  /** @returns whether it is on the disk */
+  const save = async (next: KnownMembers): Promise<boolean> => {
     try {
-      await file.write({ ...(list === undefined ? {} : { list }), peers: [...known.values()] });
+      await file.write({ ...next, peers: [...known.values()] });
+      isSaved = true;
     } catch (error) {
-      logger.warn({ error: messageOf(error) }, 'cannot save who the other nodes are');
+      if (isSaved) logger.warn({ error: messageOf(error) }, 'cannot save who the other nodes are');
+      isSaved = false;
     }
+    return isSaved;
   };
 
   const lookUp = async (name: string, signal: AbortSignal): Promise<void> => {
@@ -80,33 +95,41 @@ export function createWitnesses(deps: WitnessesDeps): Witnesses {
       const peer = node === undefined ? undefined : peerOf(node);
       if (peer === undefined || JSON.stringify(known.get(name)) === JSON.stringify(peer)) return;
       known.set(name, peer);
-      await save();
+      await save(counted);
     } catch (error) {
       logger.debug({ peer: name, error: messageOf(error) }, 'cannot look up where a node answers');
     }
   };
 
+  /** On the disk first: an agent that is started anew must not count by an older list than this one has said. */
   const take = async (): Promise<void> => {
     const [map] = members.cache.list();
     const next = parseMembers(map?.data);
-    if (next === undefined || (list !== undefined && next.version <= list.version)) return;
-    list = next;
+    if (next === undefined || onListRead(counted, next) === counted) return;
+    if (!(await save(onListRead(counted, next)))) return;
+    counted = onListRead(counted, next);
     logger.info({ version: next.version, members: next.members.length }, 'the nodes that count');
     for (const name of known.keys()) if (!next.members.includes(name)) known.delete(name);
-    await save();
   };
 
   return {
     name: 'witnesses',
-    version: () => (peers === undefined ? undefined : list?.version),
+    version: () => (peers === undefined ? undefined : counted.list?.version),
+    onSaid(version) {
+      const next = onVersionSaid(counted, version);
+      if (next === counted) return;
+      counted = next;
+      void save(next);
+    },
     async start(signal) {
-      const saved = await file.read();
-      list ??= saved?.list;
-      for (const peer of saved?.peers ?? []) known.set(peer.node, peer);
+      const { peers: savedPeers = [], ...saved } = (await file.read()) ?? {};
+      if (counted.list === undefined) counted = saved;
+      for (const peer of savedPeers) known.set(peer.node, peer);
       members.onChange(() => void take());
       let turn = 0;
       let refreshedMs = clock.monotonicMs();
       while (!signal.aborted) {
+        await take();
         const unknown = others().find((name) => !known.has(name));
         const isStale = clock.monotonicMs() - refreshedMs >= REFRESH_MS;
         const name = unknown ?? (isStale ? others()[turn++ % Math.max(1, others().length)] : undefined);
@@ -115,30 +138,50 @@ export function createWitnesses(deps: WitnessesDeps): Witnesses {
         await sleep(clock, LOOK_MS, signal);
       }
     },
-    async ask(signal, onAnswer) {
-      const asked = list;
-      if (asked === undefined || peers === undefined) return;
-      const answers: WitnessAnswer[] = [];
-      const count: Count = (state, at) =>
-        onWitnessAnswers(state, { node: nodeName, ...at, answers, members: asked.members }, timing);
-      // Alone it may be more than half of all nodes.
-      onAnswer(count);
-      await Promise.all(
-        others().map(async (name) => {
-          const peer = known.get(name);
-          if (peer === undefined) return;
-          try {
-            const limits = { clock, timeoutMs: ANSWER_MS, what: `Asking ${name}` };
-            const sentAgoMs = await withDeadline(limits, signal, (inner) => peers.ask(peer, inner));
-            answers.push({ peer: name, sentAgoMs, receivedMs: clock.monotonicMs() });
-            onAnswer(count);
-          } catch (error) {
-            logger.debug({ peer: name, error: messageOf(error) }, 'a peer does not answer');
-          }
-        }),
-      );
+    async ask(asked, signal, onAnswer) {
+      const all = countedMembers(counted);
+      if (all === undefined) return;
+      const reachable = all.flatMap((name) => (name === nodeName ? [] : (known.get(name) ?? [])));
+      await askAll(deps, { asked, members: all, reachable, onAnswer }, signal);
     },
   };
+}
+
+interface Question {
+  asked: Moment;
+  members: readonly string[];
+  reachable: readonly Peer[];
+  onAnswer(count: Count): void;
+}
+
+async function askAll(
+  { nodeName, peers, clock, logger }: WitnessesDeps,
+  question: Question,
+  signal: AbortSignal,
+): Promise<void> {
+  if (peers === undefined) return;
+  const { asked, members, reachable } = question;
+  const askedMs = asked.monotonicMs;
+  const answers: WitnessAnswer[] = [];
+  const count: Count = (state, { nowMs, timing }) =>
+    onWitnessAnswers(state, { node: nodeName, askedMs, nowMs, answers, members }, timing);
+  // Alone it may be more than half of all nodes.
+  question.onAnswer(count);
+  await Promise.all(
+    reachable.map(async (peer) => {
+      try {
+        const limits = { clock, timeoutMs: ANSWER_MS, what: `Asking ${peer.node}` };
+        const cutOffForMs = await withDeadline(limits, signal, (inner) => peers.ask(peer, inner));
+        // Longer by the wall clock alone when the host slept: such an answer is none.
+        const tookMs = elapsedMs(asked, { monotonicMs: clock.monotonicMs(), wallMs: clock.nowMs() });
+        if (tookMs > ANSWER_MS) return;
+        answers.push({ peer: peer.node, cutOffForMs, receivedMs: askedMs + tookMs });
+        question.onAnswer(count);
+      } catch (error) {
+        logger.debug({ peer: peer.node, error: messageOf(error) }, 'a peer does not answer');
+      }
+    }),
+  );
 }
 
 function peerOf({ metadata, status }: Node): Peer | undefined {

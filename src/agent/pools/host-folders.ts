@@ -6,6 +6,7 @@ import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Clock } from '../../ports/clock.ts';
 import { HostlerError } from '../../ports/errors.ts';
+import { syncFolder, writeSynced } from '../state/durable-file.ts';
 import { createSourceQueue } from './source-queue.ts';
 
 /**
@@ -193,24 +194,9 @@ async function readText(path: string): Promise<string | undefined> {
 
 async function writeDurably(path: string, text: string): Promise<void> {
   const temporaryPath = `${path}.${randomUUID()}`;
-  const file = await open(temporaryPath, 'w', 0o600);
-  try {
-    await file.writeFile(`${text}\n`);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
+  await writeSynced(temporaryPath, `${text}\n`);
   await rename(temporaryPath, path);
   await syncFolder(dirname(path));
-}
-
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
 }
 
 async function unmountPool(name: string): Promise<void> {

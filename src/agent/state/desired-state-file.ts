@@ -1,9 +1,10 @@
-import { open, readFile, rename, rm } from 'node:fs/promises';
+import { readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Container } from '../../crds/container.ts';
 import type { KnownCluster } from '../../plan/lifecycle/cluster.ts';
 import type { ContainerRecord } from '../../plan/lifecycle/record.ts';
 import { HostlerError } from '../../ports/errors.ts';
+import { syncFolder, writeSynced } from './durable-file.ts';
 
 /** What an agent must know after its own restart when the API is away. */
 export interface DesiredState {
@@ -54,7 +55,7 @@ export function openDesiredStateFile(path: string): DesiredStateFile {
 
     async write(state) {
       try {
-        await writeDurably(temporaryPath, JSON.stringify({ formatVersion: FORMAT_VERSION, ...state }));
+        await writeSynced(temporaryPath, JSON.stringify({ formatVersion: FORMAT_VERSION, ...state }));
         await rename(temporaryPath, path);
         await syncFolder(dirname(path));
       } catch (cause) {
@@ -98,24 +99,4 @@ function parse(path: string, text: string): DesiredState {
     throw new HostlerError('Invalid', `The desired state in ${path} is damaged: parts are missing`);
   }
   return { nodeName, containers, epochs, ...(cluster === undefined ? {} : { cluster }) };
-}
-
-async function writeDurably(path: string, text: string): Promise<void> {
-  const file = await open(path, 'w', 0o600);
-  try {
-    await file.writeFile(text);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-}
-
-/** A rename is durable only once its folder is. */
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
 }

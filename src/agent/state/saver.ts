@@ -20,7 +20,10 @@ export interface SaverDeps {
   write: () => Promise<void>;
   clock: Clock;
   logger: Logger;
-  /** The disk has begun to refuse writes, for this reason; or (no reason) it takes them again. */
+  /**
+   * What became of the first write, and of each one that went another way than the one before: it was refused, for this
+   * reason; or (no reason) the disk took it.
+   */
   onSaving: (fault: string | undefined) => void;
 }
 
@@ -32,15 +35,17 @@ export function createSaver({ write, clock, logger, onSaving }: SaverDeps): Save
   let isDirty = false;
   let isClosed = false;
   let fault: string | undefined;
+  let isTold = false;
   let timer: Timer | undefined;
   let writing: Promise<void> = Promise.resolve();
   let next: Promise<void> | undefined;
 
   const tell = (message: string | undefined): void => {
-    if (message === fault) return;
+    if (isTold && message === fault) return;
+    if (message === undefined && isTold) logger.info({}, 'the desired state is saved again');
+    isTold = true;
     fault = message;
-    if (message === undefined) logger.info({}, 'the desired state is saved again');
-    else logger.error({ error: message }, 'cannot save the desired state');
+    if (message !== undefined) logger.error({ error: message }, 'cannot save the desired state');
     onSaving(message);
   };
 

@@ -13,6 +13,8 @@ export interface ResourceAttributes {
   subresource?: string;
   namespace?: string;
   name?: string;
+  /** Of a list or a watch, as the client wrote it. */
+  fieldSelector?: string;
 }
 
 export interface PathAttributes {

@@ -1,15 +1,24 @@
-import { isDeepStrictEqual } from 'node:util';
 import { GROUP, NODE_LEASE_NAMESPACE } from '../../crds/kind.ts';
 import { MEMBERS_CONFIG_MAP } from '../../crds/lease.ts';
-import type { KubeObject } from '../../crds/object.ts';
 import type { Attributes, ResourceAttributes } from './attributes.ts';
 import { ownReports, transferSecrets } from './node-migrations.ts';
-import type { Authorizer, Change, Decision, Restriction } from './authorizer.ts';
+import type { Authorizer, Decision, Restriction } from './authorizer.ts';
+import {
+  newLease,
+  newNode,
+  ownEvent,
+  ownFinalizers,
+  ownLabelsAndWord,
+  ownLease,
+  ownNodeStatus,
+  ownStatus,
+} from './node-restrictions.ts';
 import { NODE_USER_PREFIX, NODES_GROUP } from './user.ts';
 
 /**
  * What the agent of a node may do, and nothing more: read what it needs to decide, and write about itself and about the
- * containers that were placed on it. A host that was broken into must not be able to harm another.
+ * containers that were placed on it. A host that was broken into must not be able to harm another, to take back what the
+ * leader has decided about it, or to place anything. What the objects must be like besides is in node-restrictions.ts.
  */
 export const nodeAuthorizer: Authorizer = {
   authorize(attributes) {
@@ -25,18 +34,31 @@ type Rule = (attributes: ResourceAttributes, node: string) => Decision;
 const READS = new Set(['get', 'list', 'watch']);
 const ALLOWED: Decision = { allowed: true };
 const denied = (reason: string): Decision => ({ allowed: false, reason });
+const restricted = (restriction: Restriction): Decision => ({ allowed: true, restriction });
+const readsAll: Rule = ({ verb, subresource }) =>
+  READS.has(verb) && subresource === undefined ? ALLOWED : denied('');
 
 const RULES: Record<string, Rule> = {
   [`nodes.${GROUP}`]: (attributes, node) => {
-    if (READS.has(attributes.verb)) return ALLOWED;
-    return writesOwn(attributes, node, 'a node can only write its own Node');
+    const { verb, name, subresource } = attributes;
+    // Where a peer is to be asked is in its Node.
+    if (verb === 'get') return ALLOWED;
+    if (READS.has(verb)) return name === node ? ALLOWED : denied('a node can only list its own Node');
+    const reason = 'a node can only write its own Node';
+    if (verb === 'create' && subresource === undefined) return restricted(newNode(node, reason));
+    if (name !== node) return denied(reason);
+    if (subresource === 'status' && isChange(verb)) return restricted(ownNodeStatus);
+    const isMain = subresource === undefined;
+    return isMain && verb === 'patch' ? restricted(ownLabelsAndWord(node)) : denied(reason);
   },
-  [`storagepools.${GROUP}`]: ({ verb }) => (READS.has(verb) ? ALLOWED : denied('')),
-  [`clusterpolicies.${GROUP}`]: ({ verb }) => (READS.has(verb) ? ALLOWED : denied('')),
-  [`containers.${GROUP}`]: ({ verb, subresource }, node) => {
-    if (READS.has(verb)) return ALLOWED;
-    if (verb !== 'update' && verb !== 'patch') return denied('');
-    return { allowed: true, restriction: subresource === 'status' ? ownStatus(node) : ownFinalizers(node) };
+  [`storagepools.${GROUP}`]: readsAll,
+  [`clusterpolicies.${GROUP}`]: readsAll,
+  [`containers.${GROUP}`]: (attributes, node) => {
+    const { verb, subresource } = attributes;
+    if (READS.has(verb)) return readsContainers(attributes, node);
+    if (!isChange(verb)) return denied('');
+    if (subresource === 'status') return restricted(ownStatus(node));
+    return subresource === undefined ? restricted(ownFinalizers(node)) : denied('');
   },
   [`migrations.${GROUP}`]: ({ verb, subresource }, node) => {
     if (READS.has(verb)) return ALLOWED;
@@ -45,102 +67,47 @@ const RULES: Record<string, Rule> = {
   },
   'secrets.': transferSecrets,
   'leases.coordination.k8s.io': (attributes, node) => {
+    const { verb, namespace, name } = attributes;
     const reason = `a node can only use its own Lease in namespace ${NODE_LEASE_NAMESPACE}`;
-    if (attributes.namespace !== NODE_LEASE_NAMESPACE) return denied(reason);
-    if (READS.has(attributes.verb)) return attributes.name === node ? ALLOWED : denied(reason);
-    return writesOwn(attributes, node, reason);
+    if (namespace !== NODE_LEASE_NAMESPACE) return denied(reason);
+    if (verb === 'create') return restricted(newLease(node, reason));
+    if (name !== node) return denied(reason);
+    if (READS.has(verb)) return ALLOWED;
+    return verb === 'update' ? restricted(ownLease) : denied('');
   },
   'configmaps.': ({ verb, namespace, name }) =>
     READS.has(verb) && namespace === NODE_LEASE_NAMESPACE && name === MEMBERS_CONFIG_MAP
       ? ALLOWED
       : denied('a node can only read the list of the nodes that count'),
   // Its uid tells one cluster from another.
-  'namespaces.': ({ verb, name }) => (verb === 'get' && name === NODE_LEASE_NAMESPACE ? ALLOWED : denied('')),
+  'namespaces.': ({ verb, name, subresource }) =>
+    verb === 'get' && name === NODE_LEASE_NAMESPACE && subresource === undefined ? ALLOWED : denied(''),
   // After a restart an agent goes on counting on the Event that it wrote before.
-  'events.': ({ verb }) => (EVENT_VERBS.has(verb) ? ALLOWED : denied('')),
+  'events.': ({ verb }, node) => {
+    if (verb === 'get') return ALLOWED;
+    return verb === 'create' || verb === 'patch' ? restricted(ownEvent(node)) : denied('');
+  },
 };
 
 function nodeNameOf({ user }: Attributes): string | undefined {
   if (!user.groups.includes(NODES_GROUP) || !user.name.startsWith(NODE_USER_PREFIX)) return undefined;
-  return user.name.slice(NODE_USER_PREFIX.length);
+  const name = user.name.slice(NODE_USER_PREFIX.length);
+  return name === '' ? undefined : name;
 }
 
-function writesOwn({ verb, name }: ResourceAttributes, node: string, reason: string): Decision {
-  if (verb === 'create') return { allowed: true, restriction: createsOnly(node, reason) };
-  if (verb !== 'update' && verb !== 'patch') return denied('');
-  return name === node ? ALLOWED : denied(reason);
+const isChange = (verb: string): boolean => verb === 'update' || verb === 'patch';
+
+/** One by its name, which may be elsewhere by now and have left something here; and all that are placed on the node. */
+function readsContainers({ verb, name, fieldSelector }: ResourceAttributes, node: string): Decision {
+  if (verb === 'get' || name !== undefined) return ALLOWED;
+  const terms = selectorTerms(fieldSelector);
+  const isOwn = terms.some(
+    (term) => /^status\.nodeName==?(?<node>.*)$/.exec(term)?.groups?.['node'] === node,
+  );
+  return isOwn ? ALLOWED : denied('a node can only list the containers that are placed on it');
 }
 
-/** The URL of a create does not say the name; the object does. */
-const createsOnly = (node: string, reason: string): Restriction => ({
-  refuse: (_existing, change) =>
-    change.type === 'create' && change.object.metadata.name === node ? undefined : reason,
-});
-
-const EVENT_VERBS = new Set(['get', 'create', 'patch', 'update']);
-
-const NOT_OURS = 'a node can only write about the containers that are placed on it';
-
-const ownStatus = (node: string): Restriction => ({
-  refuse(existing, change) {
-    if (!isPlacedOn(existing, node)) return NOT_OURS;
-    const old = statusOf(existing);
-    const next = nextStatus(existing, change);
-    if (next === undefined) return 'a node can patch a status only with a merge patch';
-    for (const field of ['nodeName', 'epoch', 'term', 'migration', 'drainedFrom', 'stoppedFor']) {
-      if (!isDeepStrictEqual(next[field], old[field])) return `a node cannot change status.${field}`;
-    }
-    return undefined;
-  },
-});
-
-const ownFinalizers = (node: string): Restriction => ({
-  refuse(existing, change) {
-    if (!isPlacedOn(existing, node)) return NOT_OURS;
-    return touchesOnlyFinalizers(existing as KubeObject, change)
-      ? undefined
-      : 'a node can only change metadata.finalizers of a container';
-  },
-});
-
-const isPlacedOn = (container: KubeObject | undefined, node: string): boolean =>
-  statusOf(container)['nodeName'] === node;
-
-const statusOf = (object: KubeObject | undefined): Record<string, unknown> =>
-  (object as { status?: Record<string, unknown> } | undefined)?.status ?? {};
-
-/** The fields of the status after `change`, as far as they are at the top; undefined when that cannot be told. */
-function nextStatus(existing: KubeObject | undefined, change: Change): Record<string, unknown> | undefined {
-  if (change.type !== 'patch') return statusOf(change.object);
-  if (change.patchType !== 'merge' || !isMap(change.body)) return undefined;
-  const { status } = change.body;
-  if (status === undefined) return statusOf(existing);
-  if (!isMap(status)) return {};
-  const merged: Record<string, unknown> = { ...statusOf(existing), ...status };
-  // A merge patch removes what it names with null.
-  return Object.fromEntries(Object.entries(merged).filter(([, value]) => value !== null));
+/** A backslash would hide a comma: no name that counts here has one. */
+function selectorTerms(fieldSelector = ''): string[] {
+  return fieldSelector.includes('\\') ? [] : fieldSelector.split(',');
 }
-
-/** Fields by which a write says which object and version it means. */
-const NAMING = new Set(['name', 'namespace', 'uid', 'resourceVersion', 'finalizers']);
-/** Fields that the server keeps by itself, whatever an update says about them. */
-const KEPT_BY_SERVER = ['resourceVersion', 'managedFields', 'finalizers'];
-
-function touchesOnlyFinalizers(existing: KubeObject, change: Change): boolean {
-  if (change.type === 'patch') {
-    if (change.patchType !== 'merge' || !isMap(change.body)) return false;
-    const { metadata = {}, apiVersion: _apiVersion, kind: _kind, ...rest } = change.body;
-    if (Object.keys(rest).length > 0 || !isMap(metadata)) return false;
-    return Object.keys(metadata).every((field) => NAMING.has(field));
-  }
-  return isDeepStrictEqual(comparable(existing), comparable(change.object));
-}
-
-function comparable(object: KubeObject): object {
-  const metadata = Object.entries(object.metadata).filter(([field]) => !KEPT_BY_SERVER.includes(field));
-  const { status: _status, ...rest } = object as KubeObject & { status?: unknown };
-  return { ...rest, metadata: Object.fromEntries(metadata) };
-}
-
-const isMap = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { NODE_LEASE_NAMESPACE } from '../../crds/kind.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Logger } from '../../ports/logger.ts';
 import type { Metrics } from '../../ports/metrics.ts';
@@ -11,7 +12,7 @@ import { CLOSED, type Exchange } from '../http/exchange.ts';
 import { ApiError, forbidden, noSuchPath, timeout, tooManyRequests, unauthorized } from '../status.ts';
 import { negotiate } from './accept.ts';
 import { toApiError } from './errors.ts';
-import type { InflightLimit } from './inflight.ts';
+import type { Counted, InflightLimit } from './inflight.ts';
 import { readPretty, unknownParameters } from './query-options.ts';
 import { type Headers, sendStatus } from './respond.ts';
 import { parseRequest, type RequestInfo, type ResourceRequest } from './request-info.ts';
@@ -45,7 +46,7 @@ interface Request {
   exchange: Exchange;
   info: RequestInfo;
   warnings: Warnings;
-  /** Aborted when the client has gone, at the deadline, and, for a watch, when the server stops. */
+  /** Aborted when the client has gone, and at the deadline. */
   abort: AbortController;
   headers: () => Headers;
 }
@@ -150,7 +151,7 @@ async function serveResource(
     format: negotiate(exchange.header('accept')),
     pretty: readPretty(info.query),
     signal: abort.signal,
-    call: { user, signal: abort.signal, warn: (message) => warnings.warn(message) },
+    call: { user, signal: abort.signal, ending: deps.stopping, warn: (message) => warnings.warn(message) },
     clock: deps.clock,
   });
 }
@@ -167,12 +168,9 @@ async function withDeadline(
   const onEnd = (): void => abort.abort(CLOSED);
   exchange.closed.addEventListener('abort', onEnd, { once: true });
   if (info.isResource && info.verb === 'watch') {
-    if (deps.stopping.aborted) onEnd();
-    deps.stopping.addEventListener('abort', onEnd, { once: true });
     try {
       return await work(abort);
     } finally {
-      deps.stopping.removeEventListener('abort', onEnd);
       exchange.closed.removeEventListener('abort', onEnd);
     }
   }
@@ -200,6 +198,8 @@ function userOf({ peer }: Exchange, clock: Clock): UserInfo | undefined {
 function attributesOf(info: RequestInfo, user: UserInfo): Attributes {
   if (!info.isResource) return { isResource: false, user, verb: info.verb, path: info.path };
   const { verb, group, version, resource, subresource, namespace, name } = info;
+  const isSelecting = verb === 'list' || verb === 'watch';
+  const fieldSelector = isSelecting ? info.query.get('fieldSelector') : null;
   return {
     isResource: true,
     user,
@@ -210,6 +210,7 @@ function attributesOf(info: RequestInfo, user: UserInfo): Attributes {
     ...(subresource === undefined ? {} : { subresource }),
     ...(namespace === undefined ? {} : { namespace }),
     ...(name === undefined ? {} : { name }),
+    ...(fieldSelector === null ? {} : { fieldSelector }),
   };
 }
 
@@ -224,11 +225,16 @@ async function authorize(authorizer: Authorizer, attributes: Attributes): Promis
 }
 
 /** @throws ApiError 429 */
-function enter(inflight: InflightLimit, { verb }: ResourceRequest): () => void {
-  if (verb === 'watch') return () => undefined;
-  const leave = inflight.enter(verb !== 'get' && verb !== 'list');
+function enter(inflight: InflightLimit, info: ResourceRequest): () => void {
+  if (info.verb === 'watch') return () => undefined;
+  const leave = inflight.enter(countedAs(info));
   if (leave === undefined) throw tooManyRequests('Too many requests, please try again later.', 1);
   return leave;
+}
+
+function countedAs({ verb, resource, namespace }: ResourceRequest): Counted {
+  if (resource === 'leases' && namespace === NODE_LEASE_NAMESPACE) return 'nodeLeases';
+  return verb === 'get' || verb === 'list' ? 'reads' : 'writes';
 }
 
 /** @returns the status that the request ended with */

@@ -1,26 +1,34 @@
-/** How many requests are served at once, reads and writes counted apart, so that one cannot starve the other. */
+/**
+ * How many requests are served at once, counted apart so that none can starve the others: reads, writes, and what keeps nodes
+ * alive, their leases. A renewal that is refused because of somebody's load would look like a node that is lost.
+ */
 export interface InflightLimit {
   /** @returns what gives the place back; undefined when there is none left */
-  enter(isWrite: boolean): (() => void) | undefined;
+  enter(what: Counted): (() => void) | undefined;
 }
 
-/** The defaults of kube-apiserver. Watches are not counted: they wait, and cost little. */
-export const DEFAULT_LIMITS = { reads: 400, writes: 200 };
+export type Counted = keyof InflightLimits;
 
-export function createInflightLimit(limits: { reads: number; writes: number }): InflightLimit {
-  let reads = 0;
-  let writes = 0;
+export interface InflightLimits {
+  reads: number;
+  writes: number;
+  nodeLeases: number;
+}
+
+/** The defaults of kube-apiserver, and enough for thousands of nodes. Watches are not counted: they wait, and cost little. */
+export const DEFAULT_LIMITS: InflightLimits = { reads: 400, writes: 200, nodeLeases: 2_000 };
+
+export function createInflightLimit(limits: InflightLimits): InflightLimit {
+  const inside: InflightLimits = { reads: 0, writes: 0, nodeLeases: 0 };
   return {
-    enter(isWrite) {
-      if (isWrite ? writes >= limits.writes : reads >= limits.reads) return undefined;
-      if (isWrite) writes += 1;
-      else reads += 1;
+    enter(what) {
+      if (inside[what] >= limits[what]) return undefined;
+      inside[what] += 1;
       let isInside = true;
       return () => {
         if (!isInside) return;
         isInside = false;
-        if (isWrite) writes -= 1;
-        else reads -= 1;
+        inside[what] -= 1;
       };
     },
   };

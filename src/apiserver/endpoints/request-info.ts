@@ -100,10 +100,14 @@ function withCollectionVerb(request: ResourceRequest, isWatchPath: boolean): Res
   return withSelectedName({ ...request, verb: isWatch ? 'watch' : 'list' });
 }
 
-/** A list of the one object that `metadata.name` selects is authorized like that object. */
+/**
+ * A list of the one object that `metadata.name` selects is authorized like that object. A backslash may hide that what looks
+ * like a term is part of a value.
+ */
 function withSelectedName(request: ResourceRequest): ResourceRequest {
-  const [, name] =
-    /(?:^|,)metadata\.name==?([^,=!]+)(?:,|$)/.exec(request.query.get('fieldSelector') ?? '') ?? [];
+  const selector = request.query.get('fieldSelector') ?? '';
+  if (selector.includes('\\')) return request;
+  const [, name] = /(?:^|,)metadata\.name==?([^,=!]+)(?:,|$)/.exec(selector) ?? [];
   return name === undefined ? request : { ...request, name };
 }
 

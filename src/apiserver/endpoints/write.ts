@@ -119,6 +119,8 @@ function refuseRestricted(context: ResourceContext, existing: KubeObject | undef
 async function restrictUpdate(context: ResourceContext, object: KubeObject): Promise<KubeObject> {
   if (context.restriction === undefined) return object;
   const existing = await restrictedObject(context, object.metadata.resourceVersion);
+  // What is written on an older version is a Conflict, whatever it says.
+  if (isOutdated(existing, object.metadata.resourceVersion)) return object;
   refuseRestricted(context, existing.object, { type: 'update', object });
   const resourceVersion = object.metadata.resourceVersion ?? String(existing.resourceVersion);
   return { ...object, metadata: { ...object.metadata, resourceVersion } };
@@ -133,7 +135,8 @@ async function restrictedPatch(
   for (let attempt = 1; ; attempt++) {
     const named = versionIn(patch);
     const existing = await restrictedObject(context, named);
-    refuseRestricted(context, existing.object, { type: 'patch', patchType: patch.type, body: patch.body });
+    const change = { type: 'patch', patchType: patch.type, body: patch.body } as const;
+    if (!isOutdated(existing, named)) refuseRestricted(context, existing.object, change);
     const conditional = named === undefined ? withVersion(patch, existing.resourceVersion) : patch;
     try {
       return await context.registry.patch(objectNameOf(context), conditional, options, context.call);
@@ -142,6 +145,10 @@ async function restrictedPatch(
     }
   }
 }
+
+/** The write that names an older version fails, since it is conditional on it. A newer one may yet come to be. */
+const isOutdated = ({ resourceVersion }: StoredObject, named: unknown): boolean =>
+  typeof named === 'string' && /^[1-9]\d*$/.test(named) && Number(named) < resourceVersion;
 
 const isConflict = (error: unknown): boolean =>
   hasCode(error, 'Conflict') || (error instanceof ApiError && error.status.code === 409);

@@ -31,8 +31,7 @@ export const ADMIN_USER = 'hostler:admin';
 
 /** Makes what is missing, and issues again what no longer fits or nears its end. Idempotent. */
 export async function ensureClusterPki({ dir, serverNames, clock }: ClusterPkiOptions): Promise<ClusterPki> {
-  await ensurePrivateFolder(dir);
-  const ca = await ensureAuthority({ dir, name: CA_NAME }, 'hostler-ca', clock);
+  const ca = await ensureClusterAuthority(dir, clock);
   const server = await ensureIssuedPair(
     { dir, name: 'server' },
     ca,
@@ -51,6 +50,12 @@ export async function ensureClusterPki({ dir, serverNames, clock }: ClusterPkiOp
     clock,
   );
   return { ca, server, admin };
+}
+
+/** The cluster's authority, found or made. */
+export async function ensureClusterAuthority(dir: string, clock: Clock): Promise<CertificateAuthority> {
+  await ensurePrivateFolder(dir);
+  return ensureAuthority({ dir, name: CA_NAME }, 'hostler-ca', clock);
 }
 
 /** The authority in `dir`. @throws Error when there is none */

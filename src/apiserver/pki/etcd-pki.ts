@@ -27,13 +27,14 @@ const VALID_DAYS = 365;
 export async function ensureEtcdPki(options: {
   dir: string;
   serverNames: readonly string[];
+  /** Under which the other members reach this one. @defaultValue those of the server */
+  peerNames?: readonly string[];
   clock: Clock;
 }): Promise<EtcdPki> {
   const { dir, clock } = options;
-  await ensurePrivateFolder(dir);
-  const ca = await ensureAuthority({ dir, name: 'ca' }, 'hostler-etcd-ca', clock);
-  const names = [...new Set(options.serverNames.map((name) => name.toLowerCase()))];
-  const common = { names, validDays: VALID_DAYS };
+  const ca = await ensureEtcdAuthority(dir, clock);
+  const common = { names: distinct(options.serverNames), validDays: VALID_DAYS };
+  const peerNames = distinct(options.peerNames ?? options.serverNames);
   await ensureIssuedPair(
     { dir, name: 'server' },
     ca,
@@ -44,7 +45,7 @@ export async function ensureEtcdPki(options: {
   await ensureIssuedPair(
     { dir, name: 'peer' },
     ca,
-    { ...common, commonName: 'hostler-etcd-peer', usages: ['server', 'client'] },
+    { ...common, names: peerNames, commonName: 'hostler-etcd-peer', usages: ['server', 'client'] },
     clock,
   );
   const clientPair = await ensureIssuedPair(
@@ -61,6 +62,16 @@ export async function ensureEtcdPki(options: {
     caPem: ca.certificatePem,
     clientPair,
   };
+}
+
+/** The authority of etcd's certificates, found or made. All members of one etcd must have the same. */
+export async function ensureEtcdAuthority(dir: string, clock: Clock): Promise<KeyPair> {
+  await ensurePrivateFolder(dir);
+  return ensureAuthority({ dir, name: 'ca' }, 'hostler-etcd-ca', clock);
+}
+
+function distinct(names: readonly string[]): string[] {
+  return [...new Set(names.map((name) => name.toLowerCase()))];
 }
 
 function filesOf(dir: string, name: string): PairFiles {

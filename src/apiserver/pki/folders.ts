@@ -4,3 +4,6 @@ import { join } from 'node:path';
 export const pkiFolder = (dataDir: string): string => join(dataDir, 'pki');
 
 export const adminKubeconfigPath = (dataDir: string): string => join(dataDir, 'admin.kubeconfig');
+
+/** Where those of an etcd are that a server runs itself. */
+export const etcdPkiFolder = (dataDir: string): string => join(pkiFolder(dataDir), 'etcd');

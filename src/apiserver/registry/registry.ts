@@ -44,6 +44,8 @@ export interface Registry {
 export interface Call {
   user: UserInfo;
   signal: AbortSignal;
+  /** Aborted when the server stops: a watch tells how far it has come, and ends. Default: it is ended by `signal` alone. */
+  ending?: AbortSignal;
   /** Sent as a `Warning: 299` header. */
   warn(message: string): void;
 }

@@ -109,6 +109,8 @@ export class ResourceRegistry implements Registry {
     const taken = takeIn(this.definition, body, options, call);
     const isConditional = (taken.metadata.resourceVersion ?? '') !== '';
     if (!isConditional && this.definition.allowsUnconditionalUpdate !== true) {
+      // What is not there is missing whatever else is wrong: 404 comes first.
+      await this.#options.records.read(name, call.signal);
       throw unconditional(this.definition, name.name);
     }
     return this.#change(name, options, call, () => taken);

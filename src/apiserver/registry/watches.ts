@@ -87,14 +87,13 @@ export class Watches {
   ): Watcher {
     const { cache, feed, clock } = this.#options;
     const onAbort = (): void => watcher.end();
+    // The last thing that its client hears is how far it has come, so that it goes on from there and need not list again.
+    const conclude = (): void => {
+      watcher.bookmark(feed.revision);
+      watcher.end();
+    };
     const seconds = query.timeoutSeconds ?? 0;
-    const timer =
-      seconds > 0
-        ? clock.schedule(seconds * 1_000, () => {
-            watcher.bookmark(feed.revision);
-            watcher.end();
-          })
-        : undefined;
+    const timer = seconds > 0 ? clock.schedule(seconds * 1_000, conclude) : undefined;
     const watcher = cache.watch({
       selection,
       afterRevision,
@@ -103,9 +102,12 @@ export class Watches {
       onEnd: () => {
         timer?.cancel();
         call.signal.removeEventListener('abort', onAbort);
+        call.ending?.removeEventListener('abort', conclude);
       },
     });
     call.signal.addEventListener('abort', onAbort, { once: true });
+    call.ending?.addEventListener('abort', conclude, { once: true });
+    if (call.ending?.aborted === true) conclude();
     return watcher;
   }
 }

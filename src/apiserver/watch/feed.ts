@@ -5,7 +5,8 @@ import type { Storage, StorageEvents, StoredEntry } from '../../ports/storage.ts
 import type { ResourceCache } from './cache.ts';
 
 /**
- * Fills all watch caches from one watch of the store. One stream for all resources gives them one revision: after a
+ * Fills all watch caches from one watch of the store. It begins in the store's past, as far back as the store still knows it, so
+ * that clients of a server that was restarted can go on from where they were, also with kinds that rarely change. One stream for all resources gives them one revision: after a
  * batch every cache shows exactly the state of that revision, and a write to any resource carries all of them on, so that
  * a quiet resource is as fresh as a busy one.
  */
@@ -19,7 +20,10 @@ export interface FeedOptions {
 }
 
 const PAGE_SIZE = 500;
-const BOOKMARK_INTERVAL_MS = 60_000;
+/** How old the position of a quiet watch becomes: short enough that HISTORY reaches back to it in a large cluster, too. */
+const BOOKMARK_INTERVAL_MS = 20_000;
+/** Revisions that a new feed reads back; fewer where the store has compacted them. etcd takes 100 ms for each thousand. */
+const HISTORY = [10_000, 2_000, 400];
 const RETRY_MIN_MS = 100;
 const RETRY_MAX_MS = 5_000;
 
@@ -27,7 +31,12 @@ export class Feed {
   readonly #options: FeedOptions;
   readonly #caches = new Map<string, ResourceCache>();
   readonly #waiting = new Set<{ revision: number; resolve: () => void }>();
+  /** What is told to readers; stays 0 until the caches have come from the past to the present. */
   #revision = 0;
+  /** Up to which the caches have been given everything. */
+  #position = 0;
+  /** The revision that `#position` must reach before readers see the caches. */
+  #present = 0;
   #trouble: string | undefined = 'the watch cache is not filled yet';
   #bookmarks: Timer | undefined;
 
@@ -97,21 +106,40 @@ export class Feed {
   }
 
   async #fill(signal: AbortSignal): Promise<void> {
-    const { entries, revision } = await this.#readAll(signal);
+    const now = await this.#readAll(signal);
+    const past = this.#position === 0 ? await this.#readPast(now, signal) : undefined;
+    const { entries, revision } = past ?? now;
     // A store that was restored from a backup is behind what watchers have seen: they have to begin anew.
     if (revision < this.#revision) for (const cache of this.#caches.values()) cache.endWatches();
     this.#revision = 0;
+    this.#position = revision;
+    // The watch shows each of these writes; revisions after the last may be of keys that it does not follow.
+    this.#present = past === undefined ? 0 : latestOf(now.entries);
     const byCache = Map.groupBy(entries, ({ key }) => this.#cacheOf(key));
     for (const cache of this.#caches.values()) cache.replace(byCache.get(cache) ?? [], revision);
     this.#options.logger.info({ revision, objects: entries.length }, 'The watch cache is filled');
     this.#advance(revision);
-    this.#trouble = undefined;
+  }
+
+  /** The state as long ago as the store knows it; undefined when all of it is compacted, or there is no past. */
+  async #readPast(now: State, signal: AbortSignal): Promise<State | undefined> {
+    for (const depth of HISTORY) {
+      const revision = Math.max(1, now.revision - depth);
+      if (revision >= latestOf(now.entries)) continue;
+      try {
+        return await this.#readAll(signal, revision);
+      } catch (error) {
+        if (!hasCode(error, 'Expired')) throw error;
+      }
+    }
+    return undefined;
   }
 
   /** Every page at the revision of the first, so that together they are one state. */
-  async #readAll(signal: AbortSignal): Promise<{ entries: StoredEntry[]; revision: number }> {
+  async #readAll(signal: AbortSignal, at?: number): Promise<State> {
     const { storage, root } = this.#options;
-    let page = await storage.list(root, { limit: PAGE_SIZE }, signal);
+    const first = at === undefined ? {} : { revision: at };
+    let page = await storage.list(root, { limit: PAGE_SIZE, ...first }, signal);
     const { revision } = page;
     const entries = [...page.entries];
     while (page.more) {
@@ -124,19 +152,21 @@ export class Feed {
 
   async #follow(signal: AbortSignal): Promise<void> {
     const { storage, root } = this.#options;
-    for await (const batch of storage.watch(root, this.#revision, signal)) this.#apply(batch);
+    for await (const batch of storage.watch(root, this.#position, signal)) this.#apply(batch);
     if (!signal.aborted) throw new HostlerError('Unavailable', 'the watch of the store has ended');
   }
 
   #apply({ revision, events }: StorageEvents): void {
     for (const event of events)
       this.#cacheOf(event.type === 'put' ? event.entry.key : event.key)?.apply(event);
-    this.#trouble = undefined;
     this.#advance(revision);
   }
 
   #advance(revision: number): void {
-    this.#revision = Math.max(this.#revision, revision);
+    this.#position = Math.max(this.#position, revision);
+    if (this.#position < this.#present) return;
+    this.#trouble = undefined;
+    this.#revision = this.#position;
     for (const entry of this.#waiting) if (entry.revision <= this.#revision) entry.resolve();
   }
 
@@ -155,4 +185,14 @@ export class Feed {
       this.#scheduleBookmarks();
     });
   }
+}
+
+interface State {
+  entries: StoredEntry[];
+  revision: number;
+}
+
+/** The revision of the last write that `entries` shows. */
+function latestOf(entries: readonly StoredEntry[]): number {
+  return entries.reduce((latest, { modRevision }) => Math.max(latest, modRevision), 0);
 }

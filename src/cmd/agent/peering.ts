@@ -12,7 +12,7 @@ export interface Peering {
   options: { agentPort?: number };
   deps: { peers?: Peers };
   /** To be called before the agent runs. @throws Unavailable when the port cannot be had */
-  serve(agent: Pick<Agent, 'sentAgoMs'>): Promise<WitnessServer | undefined>;
+  serve(agent: Pick<Agent, 'cutOffForMs'>): Promise<WitnessServer | undefined>;
 }
 
 const NONE: Peering = { options: {}, deps: {}, serve: async () => undefined };
@@ -32,7 +32,10 @@ export async function openPeering(
     options: { agentPort: peerListen.port },
     deps: { peers: createPeers(identity) },
     async serve(agent) {
-      const server = await serveWitness(peerListen, identity, { logger, sentAgoMs: () => agent.sentAgoMs() });
+      const server = await serveWitness(peerListen, identity, {
+        logger,
+        cutOffForMs: () => agent.cutOffForMs(),
+      });
       logger.info({ port: server.port }, 'answering the other agents');
       return server;
     },

@@ -28,7 +28,7 @@ export async function issueControllerIdentity(
   const issue = async (): Promise<void> => {
     const ca = await loadClusterAuthority(pkiFolder(dataDir));
     const client = await issueClientCertificate({ ca, user: USER, groups: [ADMIN_GROUP], clock });
-    await writeKubeconfig(kubeConfig, { server, caPem: ca.certificatePem, client, user: USER });
+    await writeKubeconfig(kubeConfig, { servers: [server], caPem: ca.certificatePem, client, user: USER });
   };
   await issue();
   let timer: Timer;

@@ -1,6 +1,8 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { etcdPkiFolder, pkiFolder } from '../../apiserver/pki/folders.ts';
 import { ensureEtcdPki } from '../../apiserver/pki/etcd-pki.ts';
-import type { ServerConfig } from '../../config/server.ts';
+import type { EtcdMembership, ServerConfig } from '../../config/server.ts';
 import type { EtcdOptions } from '../../etcd/client.ts';
 import { type EmbeddedEtcdEnd, startEmbeddedEtcd } from '../../etcd/process.ts';
 import type { Clock } from '../../ports/clock.ts';
@@ -27,20 +29,22 @@ export async function openEtcd(
   surroundings: Surroundings,
   signal: AbortSignal,
 ): Promise<ServerEtcd> {
-  if (etcd.kind === 'embedded') return await startOwn(dataDir, etcd.binary, surroundings, signal);
+  if (etcd.kind === 'embedded') return await startOwn(dataDir, etcd, surroundings, signal);
   const options = await readEtcdOptions(etcd);
   return { options, stop: () => Promise.resolve(), failed: new Promise(() => {}) };
 }
 
 async function startOwn(
   dataDir: string,
-  binary: string | undefined,
+  { binary, member }: { binary?: string; member?: EtcdMembership },
   { clock, logger }: Surroundings,
   signal: AbortSignal,
 ): Promise<ServerEtcd> {
+  if (member !== undefined) requireAuthorities(dataDir);
   const pki = await ensureEtcdPki({
-    dir: join(dataDir, 'pki', 'etcd'),
+    dir: etcdPkiFolder(dataDir),
     serverNames: ['127.0.0.1', 'localhost'],
+    ...(member === undefined ? {} : { peerNames: [peerNameOf(member)] }),
     clock,
   });
   const etcd = await startEmbeddedEtcd({
@@ -48,6 +52,9 @@ async function startOwn(
     ...(binary === undefined ? {} : { binary }),
     listenClientUrl: 'https://127.0.0.1:0',
     tls: { ...pki.server, trustedCaFile: pki.caFile },
+    ...(member === undefined
+      ? {}
+      : { member: { ...member, tls: { ...pki.peer, trustedCaFile: pki.caFile } } }),
     logger: logger.child({ part: 'etcd' }),
     signal,
   }).catch((error: unknown) => {
@@ -68,6 +75,25 @@ async function startOwn(
     stop: () => etcd.stop(),
     failed,
   };
+}
+
+/** @throws Error when this server would make authorities of its own, which the other members do not believe */
+function requireAuthorities(dataDir: string): void {
+  const missing = [pkiFolder(dataDir), etcdPkiFolder(dataDir)]
+    .flatMap((folder) => [join(folder, 'ca.crt'), join(folder, 'ca.key')])
+    .filter((path) => !existsSync(path));
+  if (missing.length === 0) return;
+  throw new HostlerError(
+    'Invalid',
+    `All servers of --etcd-members need the same authorities, and there is no ${missing.join(', no ')}: ` +
+      `make them once, with 'hostler certificate authorities --data-dir …', and copy them to each`,
+  );
+}
+
+/** What the other members know this one by. */
+function peerNameOf({ name, members }: EtcdMembership): string {
+  const { url = '' } = members.find((member) => member.name === name) ?? {};
+  return new URL(url).hostname.replace(/^\[|\]$/g, '');
 }
 
 function explain(error: unknown, binary: string | undefined): unknown {

@@ -65,6 +65,11 @@ export interface SpawnOptions {
 /** In the environment of everything that a cluster starts: `<state folder>:<compartment>`. */
 export const MARK = 'HOSTLER_COMPARTMENT';
 
+/** For a helper that writes into the state folder: should it outlive whoever started it, the cluster's end finds it. */
+export function markedEnv(stateDir: string, name: string): NodeJS.ProcessEnv {
+  return { ...process.env, [MARK]: `${stateDir}:${name}` };
+}
+
 const LAUNCH = `set -eu
 cat "/proc/$$/stat" >"$1/holder.new"
 mv "$1/holder.new" "$1/holder"
@@ -126,7 +131,7 @@ export async function openCompartment(stateDir: string, name: string): Promise<C
     cwd: '/',
     detached: true,
     stdio: ['ignore', 'pipe', log],
-    env: { ...process.env, [MARK]: `${stateDir}:${name}` },
+    env: markedEnv(stateDir, name),
   });
   closeSync(log);
   const stdout = holder.stdout as Readable;

@@ -6,18 +6,17 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import {
   AGENT_LISTEN,
-  API_PORT,
   BRIDGE_NAME,
-  CONTROL_PLANE_ADDRESS,
   type LocalOptions,
   localPaths,
+  type LocalServer,
+  localServers,
 } from '../../config/local.ts';
-import { localApi } from './api.ts';
-import { findCompartment, MARK, openCompartment } from './compartment.ts';
+import { type Compartment, findCompartment, markedEnv } from './compartment.ts';
 import { DAEMON } from './daemon.ts';
 import { type LocalHost, startHost } from './host.ts';
 import type { LocalNetwork } from './network.ts';
-import { isRunning, type ProcessIdentity, readIdentity, run } from './process.ts';
+import { findByArguments, isRunning, type ProcessIdentity, readIdentity, run } from './process.ts';
 import { type Outcome, StepError } from './progress.ts';
 
 /** The parts of a local cluster. Each function makes sure that one of them runs, and says whether it had to do anything. */
@@ -27,48 +26,11 @@ export interface LocalCluster {
   program: readonly string[];
 }
 
-export const CONTROL_PLANE = 'control-plane';
-export const SERVER = 'server';
 export const AGENT = 'agent';
 const READY_TIMEOUT_MS = 60_000;
 
 export function logOf(stateDir: string, part: string): string {
   return join(localPaths(stateDir).logs, `${part}.log`);
-}
-
-/** etcd, API server and controllers, in a compartment of their own; waits until the API server is ready. */
-export async function ensureControlPlane(
-  { options: { stateDir, port }, program }: LocalCluster,
-  network: LocalNetwork,
-): Promise<Outcome> {
-  const paths = localPaths(stateDir);
-  const logFile = logOf(stateDir, SERVER);
-  const compartment = await openCompartment(stateDir, CONTROL_PLANE);
-  await network.attach(compartment, { address: CONTROL_PLANE_ADDRESS });
-  mkdirSync(paths.data, { recursive: true, mode: 0o700 });
-  const found = compartment.part(SERVER);
-  const flags = {
-    'data-dir': paths.data,
-    listen: `${CONTROL_PLANE_ADDRESS}:${API_PORT},unix:${paths.apiSocket}`,
-    'server-name': '127.0.0.1,localhost',
-    'advertise-url': `https://127.0.0.1:${port}`,
-    etcd: 'embedded',
-  };
-  const argv = [...program, 'server', ...flagsOf(flags)];
-  const server = found ?? (await compartment.spawn(SERVER, argv, { logFile }));
-  await untilReady('The control plane', server, logFile, async () => {
-    if (!existsSync(adminKubeconfig(stateDir)) || !existsSync(paths.apiSocket)) return false;
-    const { code } = await localApi(paths.apiSocket, adminKubeconfig(stateDir)).request('GET', '/readyz', {
-      timeoutMs: 2_000,
-    });
-    return code === 200;
-  });
-  return found === undefined ? 'done' : 'unchanged';
-}
-
-/** The administrator's credentials, as the server wrote them. */
-export function adminKubeconfig(stateDir: string): string {
-  return join(localPaths(stateDir).data, 'admin.kubeconfig');
 }
 
 export async function ensureHost(
@@ -87,28 +49,21 @@ export async function ensureHost(
 }
 
 /** The host's agent, with a client certificate of its own. */
-export async function ensureAgent(
-  { options: { stateDir }, program }: LocalCluster,
-  host: LocalHost,
-): Promise<Outcome> {
+export async function ensureAgent({ options, program }: LocalCluster, host: LocalHost): Promise<Outcome> {
+  const { stateDir } = options;
   if (host.compartment.part(AGENT) !== undefined) return 'unchanged';
   const logFile = logOf(stateDir, `${host.name}-${AGENT}`);
   const kubeconfig = join(host.compartment.directory, 'agent.kubeconfig');
-  const server = `https://${CONTROL_PLANE_ADDRESS}:${API_PORT}`;
-  const dataDir = join(host.compartment.directory, 'agent');
+  const dataDir = agentDir(host.compartment.directory);
   try {
     if (!existsSync(kubeconfig)) {
-      const { data } = localPaths(stateDir);
-      const { stdout } = await run([
-        ...program,
-        'certificate',
-        'node',
-        host.name,
-        '--data-dir',
-        data,
-        '--server',
-        server,
-      ]);
+      const servers = serversFor(options, host.name);
+      const flags = {
+        'data-dir': servers[0]?.dataDir ?? '',
+        server: servers.map(({ url }) => url).join(','),
+      };
+      const argv = [...program, 'certificate', 'node', host.name, ...flagsOf(flags)];
+      const { stdout } = await run(argv, { env: markedEnv(stateDir, 'certificate') });
       writeFileSync(kubeconfig, stdout, { mode: 0o600 });
     }
     mkdirSync(dataDir, { recursive: true, mode: 0o700 });
@@ -127,23 +82,45 @@ export async function ensureAgent(
   }
 }
 
+/** The guard that the host's agent has started: a process of its own, which outlives the agent. */
+export function guardOf({ directory }: Compartment): ProcessIdentity | undefined {
+  return findByArguments(['guard', '--state-dir', agentDir(directory)]);
+}
+
+const agentDir = (directory: string): string => join(directory, 'agent');
+
+/** All servers, the host's own first if it has one; other hosts begin with different ones. */
+function serversFor(options: LocalOptions, host: string): LocalServer[] {
+  const servers = localServers(options);
+  const first = (Number(/\d+$/.exec(host)?.[0] ?? 1) - 1) % servers.length;
+  return [...servers.slice(first), ...servers.slice(0, first)];
+}
+
 /** The forwarder on the machine's loopback, and the kubeconfig for people that leads there. */
 export async function ensureAccess({ options, program }: LocalCluster): Promise<Outcome> {
   const { stateDir, port } = options;
   const paths = localPaths(stateDir);
-  copyFileSync(adminKubeconfig(stateDir), paths.kubeconfig);
+  const servers = localServers(options);
+  copyFileSync(servers[0]?.kubeconfig ?? '', paths.kubeconfig);
   chmodSync(paths.kubeconfig, 0o600);
   if (forwarderOf(stateDir) !== undefined) return 'unchanged';
   await checkPortIsFree(port);
   const logFile = logOf(stateDir, 'forward');
   const log = openSync(logFile, 'a');
-  const argv = [...program, 'forward', '--listen', `127.0.0.1:${port}`, '--to', paths.apiSocket];
+  const argv = [
+    ...program,
+    'forward',
+    '--listen',
+    `127.0.0.1:${port}`,
+    '--to',
+    servers.map(({ apiSocket }) => apiSocket).join(','),
+  ];
   const script = 'cat "/proc/$$/stat" >"$0.new" && mv "$0.new" "$0" && exec "$@"';
   const child = spawn('sh', ['-c', script, paths.forwarder, ...argv], {
     cwd: '/',
     detached: true,
     stdio: ['ignore', log, log],
-    env: { ...process.env, [MARK]: `${stateDir}:forward` },
+    env: markedEnv(stateDir, 'forward'),
   });
   closeSync(log);
   await once(child, 'spawn');
@@ -152,7 +129,7 @@ export async function ensureAccess({ options, program }: LocalCluster): Promise<
   return 'done';
 }
 
-function flagsOf(flags: Readonly<Record<string, string>>): string[] {
+export function flagsOf(flags: Readonly<Record<string, string>>): string[] {
   return Object.entries(flags).flatMap(([flag, value]) => [`--${flag}`, value]);
 }
 
@@ -191,25 +168,5 @@ async function waitForPort(port: number, logFile: string, hasEnded: () => boolea
       socket.destroy();
     }
     await delay(20);
-  }
-}
-
-async function untilReady(
-  what: string,
-  identity: ProcessIdentity,
-  logFile: string,
-  isReady: () => Promise<boolean>,
-): Promise<void> {
-  const deadline = performance.now() + READY_TIMEOUT_MS;
-  let last: unknown;
-  for (;;) {
-    if (!isRunning(identity)) throw new StepError(`${what} ended while it started`, logFile, last);
-    try {
-      if (await isReady()) return;
-    } catch (error) {
-      last = error;
-    }
-    if (performance.now() > deadline) throw new StepError(`${what} is not ready after 60 s`, logFile, last);
-    await delay(50);
   }
 }

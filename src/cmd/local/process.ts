@@ -81,6 +81,15 @@ export function childrenOf(pid: number): number[] {
   });
 }
 
+/** The first process whose command line has these arguments, one after the other. */
+export function findByArguments(wanted: readonly string[]): ProcessIdentity | undefined {
+  const sequence = `\0${wanted.join('\0')}\0`;
+  return allPids()
+    .filter((pid) => readOrEmpty(`/proc/${pid}/cmdline`).includes(sequence))
+    .map(identityOf)
+    .find((identity) => identity !== undefined);
+}
+
 /**
  * The process with `inner.pid` inside the pid namespace of `namespacePid`, as seen from here.
  * @returns undefined when it has ended

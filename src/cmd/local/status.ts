@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
-import { hostNames, localPaths } from '../../config/local.ts';
-import { localApi } from './api.ts';
+import { hostNames, type LocalServer, localPaths, localServers } from '../../config/local.ts';
 import { type Compartment, findCompartment } from './compartment.ts';
 import { DAEMON } from './daemon.ts';
 import { networkOf, SWITCH } from './network.ts';
-import { adminKubeconfig, AGENT, CONTROL_PLANE, forwarderOf, SERVER } from './parts.ts';
+import { AGENT, forwarderOf, guardOf } from './parts.ts';
 import { childrenOf, identityOf, type ProcessIdentity, readOrEmpty } from './process.ts';
+import { isServerReady, SERVER } from './servers.ts';
 import { type ClusterRecord, readRecord } from './up.ts';
 
 /** One line of `hostler status`. */
@@ -39,20 +39,27 @@ export async function localStatus(stateDir: string): Promise<LocalStatus | undef
   };
 }
 
-async function controlPlaneParts({ stateDir }: ClusterRecord): Promise<PartStatus[]> {
-  const server = findCompartment(stateDir, CONTROL_PLANE)?.part(SERVER);
-  const etcd = server === undefined ? undefined : childOf(server, 'etcd');
-  const serverStatus = processStatus('server', server);
-  if (server !== undefined && !(await answers(stateDir))) {
-    Object.assign(serverStatus, { healthy: false, state: 'not ready' });
-  }
-  return [processStatus('etcd', etcd), serverStatus, processStatus('forward', forwarderOf(stateDir))];
+async function controlPlaneParts(record: ClusterRecord): Promise<PartStatus[]> {
+  const servers = await Promise.all(
+    localServers(record).map((server) => serverParts(record.stateDir, server)),
+  );
+  return [...servers.flat(), processStatus('forward', forwarderOf(record.stateDir))];
 }
 
-async function answers(stateDir: string): Promise<boolean> {
+async function serverParts(stateDir: string, server: LocalServer): Promise<PartStatus[]> {
+  const process = findCompartment(stateDir, server.compartment)?.part(SERVER);
+  const etcd = process === undefined ? undefined : childOf(process, 'etcd');
+  const of = server.host === undefined ? '' : `${server.host} `;
+  const status = processStatus(`${of}server`, process);
+  if (process !== undefined && !(await answers(server))) {
+    Object.assign(status, { healthy: false, state: 'not ready' });
+  }
+  return [processStatus(`${of}etcd`, etcd), status];
+}
+
+async function answers(server: LocalServer): Promise<boolean> {
   try {
-    const api = localApi(localPaths(stateDir).apiSocket, adminKubeconfig(stateDir));
-    return (await api.request('GET', '/readyz', { timeoutMs: 2_000 })).code === 200;
+    return await isServerReady(server);
   } catch {
     // Whatever the reason is, the part is not ready; its log has it.
     return false;
@@ -66,6 +73,7 @@ async function hostParts({ stateDir, hosts }: ClusterRecord): Promise<PartStatus
     return [
       processStatus(`${name} daemon`, compartment?.part(DAEMON)),
       processStatus(`${name} agent`, compartment?.part(AGENT)),
+      processStatus(`${name} guard`, compartment === undefined ? undefined : guardOf(compartment)),
       await linkStatus(bridge, name),
     ];
   });

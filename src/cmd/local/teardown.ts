@@ -17,8 +17,15 @@ export async function tearDown(stateDir: string, options: { keepState?: boolean 
     for (const identity of left) await endProcess(identity, 0);
   }
   await removeCgroups(clusterId(stateDir));
-  if (options.keepState === true) rmSync(localPaths(stateDir).apiSocket, { force: true });
+  if (options.keepState === true) removeSockets(stateDir);
   else removeFiles(stateDir);
+}
+
+function removeSockets(stateDir: string): void {
+  const own = compartmentNames(stateDir).map((name) =>
+    join(localPaths(stateDir).compartments, name, 'api.sock'),
+  );
+  for (const path of [localPaths(stateDir).apiSocket, ...own]) rmSync(path, { force: true });
 }
 
 /** What is left of the cluster outside of its state folder; empty after `tearDown`. For tests. */

@@ -2,19 +2,23 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Condition, isConditionTrue } from '../../crds/conditions.ts';
 import { NODE_LEASE_NAMESPACE } from '../../crds/kind.ts';
-import { checkLocalOptions, hostNames, type LocalOptions, localPaths } from '../../config/local.ts';
-import { type ApiAnswer, type LocalApi, localApi } from './api.ts';
+import {
+  checkLocalOptions,
+  hostNames,
+  type LocalOptions,
+  localPaths,
+  localServers,
+} from '../../config/local.ts';
+import type { ApiAnswer, LocalApi } from './api.ts';
 import { SWITCH, type LocalNetwork, openNetwork } from './network.ts';
-import { findCompartment } from './compartment.ts';
+import { findCompartment, markedEnv } from './compartment.ts';
 import type { LocalHost } from './host.ts';
 import { takeLock } from './lock.ts';
 import {
-  adminKubeconfig,
   AGENT,
   checkPortIsFree,
   ensureAccess,
   ensureAgent,
-  ensureControlPlane,
   ensureHost,
   forwarderOf,
   type LocalCluster,
@@ -22,6 +26,7 @@ import {
 } from './parts.ts';
 import { run } from './process.ts';
 import { type Outcome, type Progress, StepError } from './progress.ts';
+import { anyServerApi, ensureControlPlane } from './servers.ts';
 
 /** What was asked for at the first `up`, in the state folder. */
 export interface ClusterRecord extends LocalOptions {
@@ -55,7 +60,10 @@ export async function up(options: UpOptions): Promise<Outcome> {
 /** @returns undefined when there is no cluster in the folder */
 export function readRecord(stateDir: string): ClusterRecord | undefined {
   const { options } = localPaths(stateDir);
-  return existsSync(options) ? (JSON.parse(readFileSync(options, 'utf8')) as ClusterRecord) : undefined;
+  if (!existsSync(options)) return undefined;
+  // Clusters that were made before there were replicas do not name any.
+  const found = JSON.parse(readFileSync(options, 'utf8')) as ClusterRecord;
+  return { ...found, replicas: found.replicas ?? 1 };
 }
 
 /** The record of the cluster, new or found. @throws Error when it was made with options that cannot be changed */
@@ -63,7 +71,7 @@ function recordOf(options: LocalOptions): ClusterRecord {
   const found = readRecord(options.stateDir);
   const record: ClusterRecord = { ...options, poolCreated: found?.poolCreated ?? false };
   if (found !== undefined) {
-    const changed = (['runtime', 'port', 'live'] as const).find(
+    const changed = (['runtime', 'port', 'replicas', 'live'] as const).find(
       (name) => (found[name] ?? false) !== (options[name] ?? false),
     );
     if (changed !== undefined) {
@@ -87,7 +95,7 @@ function writeRecord(record: ClusterRecord): void {
 
 async function runSteps(options: UpOptions, record: ClusterRecord): Promise<Outcome> {
   const { progress } = options;
-  const { stateDir, port, hosts: count } = record;
+  const { stateDir, port, hosts: count, replicas } = record;
   const names = hostNames(count);
   const outcomes: Outcome[] = [];
   const step = async (title: string, action: Parameters<Progress['step']>[1]): Promise<void> => {
@@ -102,11 +110,17 @@ async function runSteps(options: UpOptions, record: ClusterRecord): Promise<Outc
     network = await openNetwork(stateDir);
     return found === undefined ? 'done' : 'unchanged';
   });
-  await step(`Control plane, and ${count} hosts with their daemons`, async (say) => {
+  const machines = `${count} hosts with their daemons`;
+  await step(replicas === 1 ? `Control plane, and ${machines}` : machines, async (say) => {
     const started = await startMachines(options, network as LocalNetwork, names, say);
     hosts = started.hosts;
     return started.outcome;
   });
+  if (replicas > 1) {
+    await step(`Control plane on ${replicas} of them`, () =>
+      ensureControlPlane(options, network as LocalNetwork),
+    );
+  }
   const agentsSince = new Map<string, number>();
   await step('Agents', () =>
     all(
@@ -118,7 +132,7 @@ async function runSteps(options: UpOptions, record: ClusterRecord): Promise<Outc
     ),
   );
   await step(`API on https://127.0.0.1:${port}`, () => ensureAccess(options));
-  const api = localApi(localPaths(stateDir).apiSocket, adminKubeconfig(stateDir));
+  const api = anyServerApi(localServers(record));
   if (!record.poolCreated) {
     await step('Storage pool default', async () => {
       await createDefaultPool(api);
@@ -136,7 +150,7 @@ async function runSteps(options: UpOptions, record: ClusterRecord): Promise<Outc
 async function ensureImage({ options: { stateDir }, imageScript }: UpOptions): Promise<Outcome> {
   const { image } = localPaths(stateDir);
   if (existsSync(image)) return 'unchanged';
-  await run([imageScript, image]);
+  await run([imageScript, image], { env: markedEnv(stateDir, 'image') });
   return 'done';
 }
 
@@ -148,7 +162,8 @@ async function startMachines(
 ): Promise<{ hosts: LocalHost[]; outcome: Outcome }> {
   const hosts: LocalHost[] = [];
   const outcome = await all([
-    ensureControlPlane(cluster, network),
+    // One that runs on the hosts comes after them.
+    ...(cluster.options.replicas === 1 ? [ensureControlPlane(cluster, network)] : []),
     ...names.map(async (name) => {
       const started = await ensureHost(cluster, network, name);
       hosts.push(started.host);
@@ -197,9 +212,15 @@ async function untilHostsReady(
   { names, agentsSince, say }: ReadyOptions,
 ): Promise<void> {
   const deadline = performance.now() + 60_000;
+  let fault: unknown;
   for (;;) {
-    const waiting = await unreadyHosts(api, names, agentsSince);
-    if (waiting.length === 0) return;
+    // On a machine that is short of time one answer of the API server may be late.
+    const unready = await unreadyHosts(api, names, agentsSince).catch((error: unknown) => {
+      fault = error;
+      return undefined;
+    });
+    if (unready?.length === 0) return;
+    const waiting = unready ?? names;
     say(`waiting for ${waiting.join(', ')}`);
     for (const name of waiting) {
       if (findCompartment(stateDir, name)?.part(AGENT) === undefined) {
@@ -211,7 +232,7 @@ async function untilHostsReady(
       throw new StepError(
         `${waiting.join(', ')}: not Ready after 60 s`,
         logOf(stateDir, `${name}-${AGENT}`),
-        undefined,
+        fault,
       );
     }
     await delay(100);
@@ -228,7 +249,7 @@ interface Listed {
 
 const LEASES = `/apis/coordination.k8s.io/v1/namespaces/${NODE_LEASE_NAMESPACE}/leases`;
 
-/** Hosts whose node is not Ready, whose agent has not renewed its lease yet, or that lack the default pool (if there is one). */
+/** Hosts whose node is not Ready, whose guard is not armed, whose agent has not renewed its lease yet, or that lack the default pool (if there is one). */
 async function unreadyHosts(
   api: LocalApi,
   names: readonly string[],
@@ -244,7 +265,9 @@ async function unreadyHosts(
     const renewedMs = Date.parse(leases?.find(named)?.spec?.renewTime ?? '');
     const isFresh = !agentsSince.has(name) || renewedMs >= (agentsSince.get(name) ?? 0);
     const hasPool = pool === undefined || pool.status?.nodes?.[name]?.ready === true;
-    return !isFresh || !hasPool || !isConditionTrue(nodes?.find(named)?.status?.conditions, 'Ready');
+    const conditions = nodes?.find(named)?.status?.conditions;
+    const isWell = isConditionTrue(conditions, 'Ready') && isConditionTrue(conditions, 'GuardArmed');
+    return !isFresh || !hasPool || !isWell;
   });
 }
 

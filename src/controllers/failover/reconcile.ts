@@ -1,7 +1,7 @@
 import { FENCED_BY_ANNOTATION, NODE_LEASE_NAMESPACE } from '../../crds/kind.ts';
 import { type Lease, leaseRef } from '../../crds/lease.ts';
 import { type Node, nodeKind } from '../../crds/node.ts';
-import { referenceTo } from '../../crds/object.ts';
+import { apiVersionOf, referenceTo } from '../../crds/object.ts';
 import { grantedLease, revokedLease } from '../../plan/failover/lease-record.ts';
 import { planRecovery } from '../../plan/failover/recovery.ts';
 import { operatorOf, type Standing } from '../../plan/failover/standing.ts';
@@ -9,6 +9,7 @@ import { messageOf } from '../../ports/errors.ts';
 import type { Reconcile, ReconcileResult } from '../../reconcile/controller.ts';
 import type { ControllerDeps } from '../deps.ts';
 import { inParallel } from '../in-parallel.ts';
+import { BY_NODE } from '../informers.ts';
 import { createMoves, type Moves } from './moves.ts';
 import { restore } from './restore.ts';
 
@@ -74,7 +75,7 @@ type Fenceable = Extract<Standing, { is: 'Fenceable' }>;
  * revocation fail.
  */
 async function fence(deps: ControllerDeps, name: string, signal: AbortSignal): Promise<ReconcileResult> {
-  const { store, leases, clock, events, logger } = deps;
+  const { store, leases, events, logger } = deps;
   let node = await store.get<Node>(nodeKind, { name }, signal);
   leases.look(name, await readLease(deps, name, signal));
   const before = leases.standing(name, node);
@@ -87,14 +88,45 @@ async function fence(deps: ControllerDeps, name: string, signal: AbortSignal): P
   leases.look(name, fresh);
   const standing = leases.standing(name, node);
   const isAsRead = leases.lease(name)?.resourceVersion === fresh?.metadata.resourceVersion;
-  if (fresh === undefined || !isAsRead || standing.is !== 'Fenceable' || standing.proof !== before.proof) {
+  if (!isAsRead || standing.is !== 'Fenceable' || standing.proof !== before.proof) {
     return { requeueAfterMs: LOOK_AGAIN_MS };
   }
-  const wanted = revokedLease(fresh, standing.by, clock.nowMs());
-  leases.look(name, await store.update<Lease>(leaseRef, wanted, signal));
+  leases.look(name, await revoke(deps, { name, lease: fresh, by: standing.by }, signal));
   logger.warn({ node: name, by: standing.by, term: leases.lease(name)?.term }, 'node fenced');
   if (node !== undefined) events.record(referenceTo(node), 'Warning', 'NodeFenced', fencedMessage(standing));
   return { requeueAfterMs: 0 };
+}
+
+/** One that was deleted is made anew, as revoked: that fails when the node has made one itself by now. */
+async function revoke(
+  { store, leases, informers, clock }: ControllerDeps,
+  { name, lease, by }: { name: string; lease: Lease | undefined; by: string },
+  signal: AbortSignal,
+): Promise<Lease> {
+  if (lease !== undefined) {
+    return await store.update<Lease>(leaseRef, revokedLease(lease, by, clock.nowMs()), signal);
+  }
+  const placed = informers.containers.cache.byIndex(BY_NODE, name);
+  const term = Math.max(0, ...placed.map(({ status }) => status?.term ?? 0));
+  const last = leases.lastOf(name) ?? vacantLease(name, term);
+  return await store.create<Lease>(leaseRef, revokedLease(withoutIdentity(last), by, clock.nowMs()), signal);
+}
+
+function vacantLease(name: string, term: number): Lease {
+  return {
+    apiVersion: apiVersionOf(leaseRef),
+    kind: leaseRef.kind,
+    metadata: { name, namespace: NODE_LEASE_NAMESPACE },
+    spec: { holderIdentity: '', leaseTransitions: term },
+  };
+}
+
+function withoutIdentity({ metadata, ...lease }: Lease): Lease {
+  const { name, namespace, annotations = {}, labels = {} } = metadata;
+  return {
+    ...lease,
+    metadata: { name, ...(namespace === undefined ? {} : { namespace }), annotations, labels },
+  };
 }
 
 /** @returns whether it confirmed that the host is off */

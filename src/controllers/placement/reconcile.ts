@@ -1,8 +1,10 @@
 import { type Container, containerKind, instanceNameFault } from '../../crds/container.ts';
 import { referenceTo } from '../../crds/object.ts';
+import type { StoragePool } from '../../crds/storage-pool.ts';
 import { failoverOf } from '../../plan/failover/eligibility.ts';
 import type { SchedulingFacts } from '../../plan/scheduling/facts.ts';
 import { planPlacement } from '../../plan/scheduling/placement.ts';
+import { waitsForPools, YOUNG_POOL_MS } from '../../plan/scheduling/young-pools.ts';
 import { hasCode } from '../../ports/errors.ts';
 import type { Reconcile } from '../../reconcile/controller.ts';
 import { writeStatus } from '../../reconcile/status.ts';
@@ -10,6 +12,9 @@ import type { ControllerDeps } from '../deps.ts';
 import { addHostFinalizer } from '../finalizer.ts';
 import { timeStamp } from '../time-stamp.ts';
 import { isSaid, pendingStatus, type Placement, placedStatus } from '../placement-status.ts';
+
+/** While nodes prove a new pool. */
+const POOLS_AGAIN_MS = 250;
 
 export interface PlacementState {
   readonly facts: SchedulingFacts;
@@ -59,6 +64,9 @@ export function placementReconciler(deps: ControllerDeps, state: PlacementState)
       await refuse(deps, container, { reason: 'Unschedulable', message: decision.message }, signal);
       return {};
     }
+    if (waitsForPools(container, facts, (pool) => isYoung(deps, pool))) {
+      return { requeueAfterMs: POOLS_AGAIN_MS };
+    }
     facts.assume(container, decision.node);
     await place({ deps, facts }, container, decision.node, signal);
     acknowledged.set(key, uid);
@@ -66,6 +74,12 @@ export function placementReconciler(deps: ControllerDeps, state: PlacementState)
     deps.logger.info({ key, node: decision.node, candidates, scores }, 'container placed');
     return {};
   };
+}
+
+/** Where the API's clock differs much from this one, nothing waits. */
+function isYoung({ clock }: ControllerDeps, { metadata }: StoragePool): boolean {
+  const ageMs = clock.nowMs() - Date.parse(metadata.creationTimestamp ?? '');
+  return Math.abs(ageMs) < YOUNG_POOL_MS;
 }
 
 async function place(

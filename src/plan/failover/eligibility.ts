@@ -54,11 +54,29 @@ export function isGuarded(container: Pick<Container, 'status'>): boolean {
   return how === 'Recover' || how === 'Recreate';
 }
 
-/** Whether the leader may place it elsewhere once its node is fenced: wanted, and agreed on with the node. */
+/**
+ * Whether the leader may place it elsewhere once its node is fenced: wanted, and agreed on with the node. One that is being
+ * deleted goes elsewhere only where there is something to remove: the node that gets it deals with its files.
+ */
 export function isMovable(container: Subject, pools: Pools): boolean {
-  return (
-    container.metadata.deletionTimestamp === undefined &&
-    isGuarded(container) &&
-    failoverOf(container, pools).eligible
-  );
+  const isDeleting = container.metadata.deletionTimestamp !== undefined;
+  const isDone = isDeleting && !hasSharedData(container, pools);
+  return !isDone && isGuarded(container) && failoverOf(container, pools).eligible;
+}
+
+/**
+ * Whether a container that is being deleted may be let go without its host: what proves the host fenced proves that this one
+ * has stopped, and nothing of it is anywhere else. What is left of it on the host is removed when that is back.
+ * @param by the proof, as the lease says it
+ */
+export function mayLetGo(container: Subject, pools: Pools, by: string): boolean {
+  const { deletionTimestamp } = container.metadata;
+  if (deletionTimestamp === undefined || hasSharedData(container, pools)) return false;
+  // The guard stops what is on its list alone; an operator or a device speaks for the whole host.
+  return isGuarded(container) || !by.startsWith('LeaseExpired');
+}
+
+function hasSharedData(container: Subject, pools: Pools): boolean {
+  const names = [rootPoolOf(container), ...(container.spec.volumes ?? []).map(({ pool }) => pool)];
+  return names.some((name) => pools.get(name)?.spec.access === 'Shared');
 }

@@ -8,7 +8,7 @@ import {
 import { FLAPPING_TAINT, NOT_READY_TAINT, UNREACHABLE_TAINT } from '../../crds/kind.ts';
 import type { Node, NodeStatus, Taint } from '../../crds/node.ts';
 import type { LeaseRecord } from './lease-record.ts';
-import type { Standing } from './standing.ts';
+import type { Standing, UnheardReason } from './standing.ts';
 
 /**
  * What the leader says in a Node's status: `Ready=Unknown` of a node that is not heard of (True and False are the agent's
@@ -86,16 +86,18 @@ function fenced(by: string, lease: LeaseRecord | undefined): Update[] {
   ];
 }
 
-function silent(reason: 'LeaseExpired' | 'NoLease', lease: LeaseRecord | undefined): Update[] {
+function silent(reason: UnheardReason, lease: LeaseRecord | undefined): Update[] {
   const ready = readyUnknown(reason, lease);
   return [ready, { ...ready, type: 'LeaseValid' }];
 }
 
-function readyUnknown(reason: 'LeaseExpired' | 'NoLease', lease: LeaseRecord | undefined): Update {
+function readyUnknown(reason: UnheardReason, lease: LeaseRecord | undefined): Update {
   const message =
-    lease === undefined || reason === 'NoLease'
-      ? 'The agent has never taken a lease for the node'
-      : `The agent has not renewed the node's lease for more than ${lease.timing.durationMs / 1_000} s`;
+    reason === 'LeaseDeleted'
+      ? "The node's lease was deleted, and its agent has not asked for a new one"
+      : lease === undefined || reason === 'NoLease'
+        ? 'There is no lease for the node: its agent has not taken one'
+        : `The agent has not renewed the node's lease for more than ${lease.timing.durationMs / 1_000} s`;
   return { type: 'Ready', status: 'Unknown', reason, message };
 }
 

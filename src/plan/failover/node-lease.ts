@@ -25,6 +25,8 @@ export interface NodeLeaseState {
   witnessUntilMs: number;
   /** When the last renewal was sent, whatever became of it; the start of this process if none was. */
   lastSentMs: number;
+  /** Until when a leader may rightly count this node as live: of no renewal that was sent is suspectAfter + margin over. */
+  liveUntilMs: number;
   /** When the reply arrived that `resourceVersion` comes from. */
   repliedMs: number;
   /** Nothing is sent before. */
@@ -52,8 +54,15 @@ export interface LeaseRead {
 
 const NEVER = Number.NEGATIVE_INFINITY;
 
-/** @param guard what the host's guard still holds from the agent before this one */
-export function startNodeLease(nowMs: number, guard: GuardState): NodeLeaseState {
+/**
+ * @param guard what the host's guard still holds from the agent before this one
+ * @param before what that agent went by; undefined: not known, until the lease is read
+ */
+export function startNodeLease(
+  nowMs: number,
+  guard: GuardState,
+  before: { timing: FailoverTiming; liveUntilMs: number } | undefined,
+): NodeLeaseState {
   return {
     // In doubt, and not unread, an agent that starts during an outage can still ask its peers.
     mode: nowMs < guard.deadlineMs ? 'Doubtful' : 'Unread',
@@ -63,6 +72,10 @@ export function startNodeLease(nowMs: number, guard: GuardState): NodeLeaseState
     witnessUntilMs: NEVER,
     // A renewal of the process before this one may still be on its way.
     lastSentMs: nowMs,
+    liveUntilMs:
+      before === undefined
+        ? Number.POSITIVE_INFINITY
+        : Math.max(before.liveUntilMs, nowMs + suspectMs(before.timing)),
     repliedMs: nowMs,
     nextMs: nowMs,
     busy: false,
@@ -82,9 +95,20 @@ export function nextLeaseAction(state: NodeLeaseState, nowMs: number): LeaseActi
   return { do: 'renew', resourceVersion, term, sinceReplyMs: nowMs - state.repliedMs };
 }
 
-/** To be called before the action leaves the process. */
-export function onSent(state: NodeLeaseState, action: LeaseAction, nowMs: number): NodeLeaseState {
-  return action.do === 'renew' ? { ...state, busy: true, lastSentMs: nowMs } : { ...state, busy: true };
+/** To be called before the action leaves the process. @param stated the timing that a renewal states */
+export function onSent(
+  state: NodeLeaseState,
+  action: LeaseAction,
+  nowMs: number,
+  stated: FailoverTiming,
+): NodeLeaseState {
+  if (action.do !== 'renew') return { ...state, busy: true };
+  const liveUntilMs = Math.max(state.liveUntilMs, nowMs + suspectMs(stated));
+  return { ...state, busy: true, lastSentMs: nowMs, liveUntilMs };
+}
+
+function suspectMs({ suspectAfterMs, witnessMarginMs }: FailoverTiming): number {
+  return suspectAfterMs + witnessMarginMs;
 }
 
 /** The renewal that was sent at `lastSentMs` succeeded. */
@@ -128,7 +152,11 @@ export function onLeaseRead(
   read: LeaseRead,
   at: { node: string; nowMs: number; timing: FailoverTiming },
 ): { state: NodeLeaseState; rejoin?: LeaseAction & { do: 'rejoin' } } {
-  const seen = { ...state, busy: false, resourceVersion: read.resourceVersion, repliedMs: at.nowMs };
+  const liveUntilMs = Number.isFinite(state.liveUntilMs)
+    ? state.liveUntilMs
+    : at.nowMs + suspectMs(at.timing);
+  const { resourceVersion } = read;
+  const seen = { ...state, busy: false, resourceVersion, liveUntilMs, repliedMs: at.nowMs };
   if (read.holder === at.node) {
     // A new term was granted in between: what the old one permitted is void.
     const until = read.term === state.term ? {} : { leaseUntilMs: NEVER, witnessUntilMs: NEVER };

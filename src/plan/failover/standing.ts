@@ -13,13 +13,16 @@ import { defaultTiming } from './timing.ts';
 export type WaitReason = 'WaitingForFence' | 'StormBrake' | 'TooFewNodes';
 export type ProofKind = 'LeaseExpired' | 'Operator' | 'Fencing';
 
+/** `NoLease`: this leader has never seen one. */
+export type UnheardReason = 'LeaseExpired' | 'LeaseDeleted' | 'NoLease';
+
 export type Standing =
   /** It renews, or has until just now. */
   | { is: 'Live' }
   /** This leader has not looked for long enough to say anything. */
   | { is: 'Unproven' }
   /** Not heard of, and there is nothing to do yet. */
-  | { is: 'Unheard'; reason: 'LeaseExpired' | 'NoLease' }
+  | { is: 'Unheard'; reason: UnheardReason }
   /** Not heard of for long enough, but nothing proves that its containers have stopped. */
   | { is: 'Waiting'; reason: WaitReason; message: string }
   /** To be revoked, for `Fencing` once the device has confirmed. `by` is what the lease is to say. */
@@ -33,6 +36,8 @@ export interface StandingFacts {
   /** undefined: there is no such Node. */
   node: Node | undefined;
   lease: LeaseRecord | undefined;
+  /** The last version of a lease that was deleted, if this leader has seen all versions up to that. */
+  deleted?: LeaseRecord | undefined;
   verdict: NodeVerdict;
   sight: LeaseSight | undefined;
   members: MemberList | undefined;
@@ -45,11 +50,9 @@ export interface StandingFacts {
 export const LEASE_MARGIN_MS = 1_000;
 
 export function standingOf(facts: StandingFacts): Standing {
-  const { lease, verdict, sight, nowMs, sinceMs } = facts;
+  const { lease, verdict, sight, nowMs } = facts;
   const isUnheard = nowMs >= unheardAtMs(facts);
-  if (lease === undefined || sight === undefined) {
-    return nowMs < sinceMs || !isUnheard ? { is: 'Unproven' } : { is: 'Unheard', reason: 'NoLease' };
-  }
+  if (lease === undefined || sight === undefined) return withoutLease(facts);
   if (lease.holder === '') {
     return lease.rejoinAsked || lease.revokedBy === undefined
       ? { is: 'Joining' }
@@ -70,9 +73,31 @@ export function standingOf(facts: StandingFacts): Standing {
   }
 }
 
+/**
+ * Nobody can renew a lease that is not there, and an agent that is alive makes a new one at once, which asks to be let in. So
+ * what is known of the last version holds as it does for one that is not renewed; only the waiting begins with its deletion.
+ */
+function withoutLease(facts: StandingFacts): Standing {
+  const { deleted, verdict, node, nowMs, sinceMs } = facts;
+  if (nowMs < sinceMs || nowMs < unheardAtMs(facts)) return { is: 'Unproven' };
+  const operator = operatorOf(node);
+  if (operator !== undefined) return { is: 'Fenceable', proof: 'Operator', by: `Operator: ${operator}` };
+  if (deleted === undefined) return { is: 'Unheard', reason: 'NoLease' };
+  if (deleted.holder === '') {
+    const by = deleted.revokedBy;
+    return by === undefined
+      ? { is: 'Unheard', reason: 'NoLease' }
+      : { is: 'Fenceable', proof: 'LeaseExpired', by };
+  }
+  if (verdict.state === 'Braked') return braked(facts);
+  return verdict.state === 'Revocable'
+    ? provenByTime(facts, deleted)
+    : { is: 'Unheard', reason: 'LeaseDeleted' };
+}
+
 /** Monotonic milliseconds at which the node counts as not heard of, unless its lease changes before. */
-export function unheardAtMs({ lease, sight, sinceMs }: StandingFacts): number {
-  const durationMs = lease?.timing.durationMs ?? defaultTiming.durationMs;
+export function unheardAtMs({ lease, deleted, sight, sinceMs }: StandingFacts): number {
+  const durationMs = (lease ?? deleted)?.timing.durationMs ?? defaultTiming.durationMs;
   return Math.max(sight?.sawMs ?? sinceMs, sinceMs) + durationMs + LEASE_MARGIN_MS;
 }
 
@@ -84,18 +109,13 @@ export function operatorOf(node: Node | undefined): string | undefined {
 
 function provenByTime(facts: StandingFacts, lease: LeaseRecord): Standing {
   const { node, members } = facts;
-  const doubt = doubtOf(node, lease, members);
+  const doubt = doubtOf(lease, members);
   if (doubt === undefined) return { is: 'Fenceable', proof: 'LeaseExpired', by: 'LeaseExpired' };
   return byDevice(node) ?? waiting('WaitingForFence', `Its containers may still run: ${doubt}`, node);
 }
 
 /** @returns why silence alone does not prove that the containers have stopped */
-function doubtOf(
-  node: Node | undefined,
-  lease: LeaseRecord,
-  members: MemberList | undefined,
-): string | undefined {
-  if (node === undefined) return 'there is no Node of that name any more';
+function doubtOf(lease: LeaseRecord, members: MemberList | undefined): string | undefined {
   if (!lease.isGuarded) return 'no guard watched over them when it was last heard of';
   if (lease.timingFault !== undefined) return lease.timingFault;
   if (members === undefined || !mayCountTogether(members.version, lease.uses)) {

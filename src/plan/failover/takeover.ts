@@ -23,6 +23,8 @@ export interface LeaseSeen {
   renewal: string | number;
   /** The node's own timing, as its renewal said; absent: the leader's. */
   timing?: FailoverTiming;
+  /** Why that cannot be relied on. Such a node counts towards no majority: who knows when it counts itself as cut off. */
+  timingFault?: string | undefined;
 }
 
 interface NodeView extends LeaseSeen {
@@ -96,6 +98,12 @@ export class LeaderView {
     this.#review(nowMs);
   }
 
+  /** The lease is gone. No renewal of it can succeed any more, and the last one that did is as old as this at the least. */
+  onDeleted(name: string, nowMs: number): void {
+    const node = this.#nodes.get(name);
+    if (node !== undefined) this.#nodes.set(name, { ...node, sawMs: nowMs });
+  }
+
   /**
    * The nodes that count; others are watched, but are no part of the majority. The time for which the majority must have
    * held begins anew: what was believed before was counted by another list, which a node may be two changes ahead of.
@@ -144,19 +152,17 @@ export class LeaderView {
 
   /** The majority holds until the middle one of its members, by the age of their renewals, becomes suspect. */
   #majorityUntilMs(): number {
-    const sent: number[] = [];
-    // A node counts its peers by its own suspectAfter, so the leader goes by the shortest of all.
-    let suspectAfterMs = Number.POSITIVE_INFINITY;
+    const untilMs: number[] = [];
     for (const name of this.#members) {
       const node = this.#nodes.get(name);
-      if (node === undefined || node.holder === '') continue;
-      sent.push(node.sentMs);
-      suspectAfterMs = Math.min(suspectAfterMs, (node.timing ?? this.#timing).suspectAfterMs);
+      if (node === undefined || node.holder === '' || node.timingFault !== undefined) continue;
+      // By its own suspectAfter, as it counts itself.
+      untilMs.push(node.sentMs + (node.timing ?? this.#timing).suspectAfterMs);
     }
     const needed = Math.floor(this.#members.length / 2) + 1;
-    if (sent.length < needed) return NEVER;
-    sent.sort((a, b) => b - a);
-    return (sent[needed - 1] as number) + suspectAfterMs;
+    if (untilMs.length < needed) return NEVER;
+    untilMs.sort((a, b) => b - a);
+    return untilMs[needed - 1] as number;
   }
 
   #committedNoEarlierThan(revision: number): number {

@@ -1,3 +1,5 @@
+import { leastFenceDelayMs } from '../../crds/lease-timing.ts';
+
 /** How long everything takes that keeps a container from running twice. All in milliseconds. */
 export interface FailoverTiming {
   /** Time between two renewals of a node lease. */
@@ -12,16 +14,30 @@ export interface FailoverTiming {
   witnessMarginMs: number;
 }
 
-export const defaultTiming: FailoverTiming = {
+/** Of `renew`: the age at which the last renewal counts as missing. */
+const SUSPECT_AFTER = 2;
+/** Of `duration`: more than clocks drift in suspectAfter. */
+const WITNESS_MARGIN = 0.05;
+
+/** The whole timing, from the three values that people set (crds/lease-timing.ts, whose rules leave room for the others). */
+export function timingFrom(
+  set: Pick<FailoverTiming, 'renewMs' | 'durationMs' | 'fenceDelayMs'>,
+): FailoverTiming {
+  const { renewMs, durationMs, fenceDelayMs } = set;
+  return {
+    renewMs,
+    durationMs,
+    fenceDelayMs,
+    suspectAfterMs: renewMs * SUSPECT_AFTER,
+    witnessMarginMs: durationMs * WITNESS_MARGIN,
+  };
+}
+
+export const defaultTiming: FailoverTiming = timingFrom({
   renewMs: 1_000,
   durationMs: 5_000,
   fenceDelayMs: 3_000,
-  suspectAfterMs: 2_000,
-  witnessMarginMs: 250,
-};
-
-/** Stopping through the daemon (1 s at most), then by SIGKILL, with room for a busy host. */
-const LEAST_FENCE_DELAY_MS = 500;
+});
 
 /** @returns what is wrong with `timing`, in words for whoever set it; empty when the protocol can keep its promises */
 export function timingFaults(timing: FailoverTiming): string[] {
@@ -35,9 +51,10 @@ export function timingFaults(timing: FailoverTiming): string[] {
       `renew (${renewMs} ms) must be at most half of duration (${durationMs} ms): one lost renewal must not end a lease`,
     );
   }
-  if (fenceDelayMs < LEAST_FENCE_DELAY_MS) {
+  const leastMs = leastFenceDelayMs(durationMs);
+  if (fenceDelayMs < leastMs) {
     faults.push(
-      `fenceDelay (${fenceDelayMs} ms) must be at least ${LEAST_FENCE_DELAY_MS} ms: stopping containers takes that long`,
+      `fenceDelay (${fenceDelayMs} ms) must be at least ${leastMs} ms: stopping containers takes that long, with the drift of clocks`,
     );
   }
   if (suspectAfterMs <= renewMs) {

@@ -12,6 +12,8 @@ export type { ContainerFacts, Step, StepFailure } from './steps.ts';
 const HOST_RETRY_MS = 2_000;
 const BUSY_RETRY_MS = 200;
 const NAME_RETRY_MS = 30_000;
+/** A daemon says for more than a second that an instance runs whose init has ended at once. */
+const JUST_STARTED_MS = 2_000;
 const FAILURE_BASE_MS = 1_000;
 const FAILURE_MAX_MS = 30_000;
 
@@ -87,16 +89,30 @@ function planStopped(facts: ContainerFacts, seen: SeenInstance): Step {
 }
 
 /** An update that fails does not keep a container down: it is held back last, after all else. */
-
 function planRunning(facts: ContainerFacts, seen: SeenInstance): Step {
   const { container, record } = facts;
   const update: Step | undefined = needsUpdate(facts, seen) ? { do: 'update' } : undefined;
   if (update && holdBack(update, facts) === update) return update;
   if (!isUp(seen)) return planStart(facts);
+  if (record.history.endedAtMs !== undefined) return ending();
   if (seen.status === 'Running' && restartedAtOf(container) !== record.restartedAt) {
     return { do: 'stop', because: 'Restarting', graceMs: stopGraceMs(container) };
   }
-  return update ?? { do: 'nothing' };
+  return update ?? justStarted(facts) ?? { do: 'nothing' };
+}
+
+/** That the run which was seen to have ended is shown again is the daemon's clearing up. */
+function ending(): Step {
+  const message = 'It has ended, and its host is clearing up after it';
+  return { do: 'wait', reason: 'Ending', message, afterMs: BUSY_RETRY_MS };
+}
+
+/** A restart is taken for a run only when it is seen to last. */
+function justStarted({ record, nowMs }: ContainerFacts): Step | undefined {
+  const sinceMs = nowMs - (record.history.seenSinceMs ?? Number.NEGATIVE_INFINITY);
+  if (sinceMs < 0 || sinceMs >= JUST_STARTED_MS) return undefined;
+  const message = `It was started again just now, and is ready once it has run for ${JUST_STARTED_MS / 1_000} s`;
+  return { do: 'wait', reason: 'JustStarted', message, afterMs: JUST_STARTED_MS - sinceMs };
 }
 
 function planStart({ container, source, record, nowMs }: ContainerFacts): Step {

@@ -5,6 +5,9 @@ import { type End, type RestartHistory, restartRulesOf, restartsInARow } from '.
 /** No daemon takes longer to clear up after an end. */
 const ENDING_MS = 10_000;
 
+/** A run that began longer ago is no young one, whenever it is first seen. */
+const LASTING_MS = 60_000;
+
 /** Any new value asks for one clean restart, as `kubectl rollout restart` does for a Deployment. */
 export const RESTARTED_AT_ANNOTATION = 'hostler.dev/restartedAt';
 
@@ -97,9 +100,13 @@ export function observeInstance(
   }
 }
 
-/** The record once the agent has started the instance: the annotation is fulfilled, and every setting holds. */
-export function recordStarted(record: ContainerRecord, container: Container): ContainerRecord {
-  return { ...record, power: 'Running', restartedAt: restartedAtOf(container), restartRequired: [] };
+/**
+ * The record once the agent has started the instance: the annotation is fulfilled, every setting holds, and a restart is
+ * counted here already, since the new run may be over before anybody sees it.
+ */
+export function recordStarted(record: ContainerRecord, container: Container, now: Now): ContainerRecord {
+  const counted = record.history.endedAtMs === undefined ? record : countRestart(record, container, now);
+  return { ...counted, power: 'Running', restartedAt: restartedAtOf(container), restartRequired: [] };
 }
 
 /** The record before the agent stops the instance, so that the stop is never taken for an end by itself. */
@@ -156,9 +163,20 @@ function observeRunning(
     ...counted,
     power: isWanted ? 'Running' : counted.power,
     ...(isNewRun && seen.lastStartedAt !== undefined ? { startedAt: seen.lastStartedAt } : {}),
-    history: isNewRun ? { ...counted.history, startedAtMs: seen.lastStartedAtMs ?? now.ms } : counted.history,
+    history: isNewRun ? historyOfRun(counted.history, seen, now) : counted.history,
     restartRequired: isNewRun ? [] : counted.restartRequired,
   };
+}
+
+function historyOfRun(
+  { seenSinceMs: _seenSince, ...history }: RestartHistory,
+  seen: SeenInstance,
+  now: Now,
+): RestartHistory {
+  const startedAtMs = seen.lastStartedAtMs ?? now.ms;
+  // Only what has ended before has to show that it lasts: all else would become Ready later, for nothing.
+  const mustLast = history.inARow > 0 && now.ms - startedAtMs < LASTING_MS;
+  return { ...history, startedAtMs, ...(mustLast ? { seenSinceMs: now.ms } : {}) };
 }
 
 /**

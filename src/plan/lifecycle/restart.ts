@@ -16,6 +16,8 @@ export interface RestartHistory {
   /** Restarts without a long run in between. */
   inARow: number;
   startedAtMs?: number;
+  /** When the agent first saw the present run, if that is a restart; absent for one that had lasted by then. */
+  seenSinceMs?: number;
   /** When it was seen to have ended by itself; absent while it runs, and after a stop that was asked for. */
   endedAtMs?: number;
   /** How it ended; absent while it runs, and where nobody has asked. */

@@ -1,3 +1,4 @@
+import { Etcd3 } from 'etcd3';
 import { createApiServer } from '../../../src/apiserver/server.ts';
 import { createEtcdStorage } from '../../../src/etcd/storage.ts';
 import { createObjectStore } from '../../../src/kube/object-store.ts';
@@ -28,8 +29,9 @@ objectStoreContract('the embedded API server over HTTPS', async () => {
   };
 });
 
-/** Another API server over the same etcd: it knows nothing of what was before it started. */
+/** Another API server over the same etcd, which is compacted: it knows nothing of what was before it started. */
 async function startReplica(api: TestApiServer): Promise<{ url: string; stop: () => Promise<void> }> {
+  await compact(api.etcd.endpoint);
   const storage = createEtcdStorage({ endpoints: [api.etcd.endpoint], logger });
   const metricsText = (): Promise<string> => Promise.resolve('');
   const server = createApiServer(
@@ -44,4 +46,14 @@ async function startReplica(api: TestApiServer): Promise<{ url: string; stop: ()
       await storage.close();
     },
   };
+}
+
+async function compact(endpoint: string): Promise<void> {
+  const client = new Etcd3({ hosts: [endpoint] });
+  try {
+    const { header } = await client.kv.range({ key: Buffer.from('.') });
+    await client.kv.compact({ revision: header.revision, physical: true });
+  } finally {
+    client.close();
+  }
 }

@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { guardPaths } from '../../../src/config/guard.ts';
 import { createGuardClient } from '../../../src/guard/client.ts';
 import { createIncusDriver } from '../../../src/incus/driver.ts';
+import { defaultTiming } from '../../../src/plan/failover/timing.ts';
 import { sleep, systemClock as clock } from '../../../src/ports/clock.ts';
 import type { Guard, GuardedContainer, GuardLease } from '../../../src/ports/guard.ts';
 import type { HostDriver } from '../../../src/ports/host-driver.ts';
@@ -34,7 +35,8 @@ suite('hostler guard on a real host', () => {
     deadlineMs: clock.monotonicMs() + ms,
     wallDeadlineMs: clock.nowMs() + ms,
     revoked: false,
-    fenceDelayMs: FENCE_DELAY_MS,
+    timing: { ...defaultTiming, fenceDelayMs: FENCE_DELAY_MS },
+    liveUntilMs: Number.NEGATIVE_INFINITY,
     startMarginMs: 0,
   });
 

@@ -23,7 +23,7 @@ export function describeEnds(trial: Trial): void {
   trial.it(
     'wait longer the more often they end, and from the start again after a long run',
     async (scene) => {
-      const backoff = { initial: '2s', max: '1m', resetAfter: '3s' };
+      const backoff = { initial: '2s', max: '1m', resetAfter: '8s' };
       await scene.apply(container('moody', { restart: { backoff } }));
       await scene.untilReady('moody');
       await scene.killInit('moody');
@@ -40,7 +40,7 @@ export function describeEnds(trial: Trial): void {
       await scene.until(
         'has run for longer than resetAfter',
         'moody',
-        ({ status }) => Date.now() - Date.parse(status?.startedAt ?? '') > 3_200,
+        ({ status }) => Date.now() - Date.parse(status?.startedAt ?? '') > 8_200,
       );
       await scene.killInit('moody');
       await untilRestarts(scene, 'moody', 3);

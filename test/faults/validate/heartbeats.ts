@@ -1,5 +1,5 @@
 import type { Beat, RunRecord } from '../record.ts';
-import type { Finding } from './finding.ts';
+import { type Finding, findingOf } from './finding.ts';
 
 /** The life of one start of a container, as its heartbeats tell. */
 export interface Life {
@@ -19,10 +19,13 @@ export function livesOf(beats: readonly Beat[]): Life[] {
   for (const { host, boot, atMs } of beats) {
     const life = lives.get(boot);
     if (life === undefined) lives.set(boot, { host, boot, firstMs: atMs, lastMs: atMs, beats: 1 });
-    else Object.assign(life, { lastMs: atMs, beats: life.beats + 1 });
+    else Object.assign(life, { lastMs: atMs, beats: life.beats + 1, host: hostOf(life.host, host) });
   }
   return [...lives.values()];
 }
+
+/** The first lines may not know it yet. */
+const hostOf = (known: string, said: string): string => (known === '?' ? said : known);
 
 /**
  * A container never has two live writers. All write into the same file, so the order of the lines is that of the writes:
@@ -38,10 +41,11 @@ function doubleLives(container: string, beats: readonly Beat[]): Finding[] {
   for (const life of livesOf(beats)) {
     if (last !== undefined && life.firstMs < last.lastMs - STEP_MS) {
       const forMs = Math.round(Math.min(life.lastMs, last.lastMs) - life.firstMs);
-      findings.push({
-        rule: 'one live writer',
-        text: `${container} ran twice for ${forMs} ms: on ${where(last)} until ${last.lastMs} ms, and on ${where(life)} from ${life.firstMs} ms on`,
-      });
+      findings.push(
+        ...findingOf('one live writer')(
+          `${container} ran twice for ${forMs} ms: on ${where(last)} until ${last.lastMs} ms, and on ${where(life)} from ${life.firstMs} ms on`,
+        ),
+      );
     }
     if (last === undefined || life.lastMs >= last.lastMs) last = life;
   }

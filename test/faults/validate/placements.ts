@@ -1,57 +1,53 @@
 import type { Lease } from '../../../src/crds/lease.ts';
 import { leaseRecord } from '../../../src/plan/failover/lease-record.ts';
-import type { Gap, RunRecord, Seen } from '../record.ts';
-import type { Finding } from './finding.ts';
-import { livesOf } from './heartbeats.ts';
+import type { Beat, RunRecord, Seen } from '../record.ts';
+import { type Finding, findingOf } from './finding.ts';
+import { type Life, livesOf } from './heartbeats.ts';
 
 type ContainerEvent = Extract<Seen, { kind: 'Container' }>;
-type LeaseEvent = Extract<Seen, { kind: 'Lease' }>;
+export type LeaseEvent = Extract<Seen, { kind: 'Lease' }>;
 
-/** Where a container was placed, and from when on a watch showed it. */
+/** Where a container was placed, and from when on the history showed it. */
 interface Placement {
   node: string;
   epoch: number;
+  /** Of the node's lease, as it was last said before the next placement. */
+  term: number;
   revision: number;
   shownMs: number;
-  /** What was between this one and the one before is not known. */
-  isListed: boolean;
 }
+
+const finding = findingOf('no start without proof');
 
 /**
  * Nothing is placed, nor started, elsewhere without a proof that the host before has stopped it. The store is one, so that the
  * revisions of leases and of containers have one order.
  */
-export function findUnprovenStarts({ watches, beats }: Pick<RunRecord, 'watches' | 'beats'>): Finding[] {
-  const events = watches[0]?.events ?? [];
-  const leases = leaseHistory(events);
-  const containers = events.filter((event): event is ContainerEvent => event.kind === 'Container');
+export function findUnprovenMoves({ history, beats }: Pick<RunRecord, 'history' | 'beats'>): Finding[] {
+  const leases = leaseHistory(history);
+  const containers = history.filter((event): event is ContainerEvent => event.kind === 'Container');
   const byUid = Map.groupBy(containers, ({ object }) => object.metadata.uid ?? '');
-  const gaps = (watches[0]?.gaps ?? []).filter(({ kind }) => kind === 'Lease');
-  const placed = [...byUid.values()].flatMap((own) => unprovenMoves(own, leases, gaps));
-  const started = [...beats].flatMap(([name, lines]) =>
-    startsElsewhere(
-      name,
-      livesOf(lines),
-      containers.filter(({ object }) => object.metadata.name === name),
-    ),
-  );
-  return [...hastyRevocations(leases), ...placed, ...started];
+  const byName = Map.groupBy(containers, ({ object }) => object.metadata.name);
+  const placed = [...byUid.values()].flatMap((own) => unprovenMoves(own, leases));
+  const started = [...beats].flatMap(([name, lines]) => startsElsewhere(name, lines, byName.get(name) ?? []));
+  return [...placed, ...started];
 }
 
-function leaseHistory(events: readonly Seen[]): Map<string, LeaseEvent[]> {
+export function leaseHistory(history: readonly Seen[]): Map<string, LeaseEvent[]> {
   return Map.groupBy(
-    events.filter((event): event is LeaseEvent => event.kind === 'Lease'),
+    history.filter((event): event is LeaseEvent => event.kind === 'Lease'),
     ({ object }) => object.metadata.name,
   );
 }
 
 function placementsOf(events: readonly ContainerEvent[]): Placement[] {
   const placements: Placement[] = [];
-  for (const { object, revision, atMs, isListed = false } of events) {
-    const { nodeName: node, epoch = 0 } = object.status ?? {};
-    if (node === undefined || (placements.at(-1)?.node === node && placements.at(-1)?.epoch === epoch))
-      continue;
-    placements.push({ node, epoch, revision, shownMs: atMs, isListed });
+  for (const { object, revision, atMs } of events) {
+    const { nodeName: node, epoch = 0, term = 0 } = object.status ?? {};
+    if (node === undefined) continue;
+    const last = placements.at(-1);
+    if (last?.node === node && last.epoch === epoch) last.term = term;
+    else placements.push({ node, epoch, term, revision, shownMs: atMs });
   }
   return placements;
 }
@@ -59,76 +55,47 @@ function placementsOf(events: readonly ContainerEvent[]): Placement[] {
 function unprovenMoves(
   events: readonly ContainerEvent[],
   leases: ReadonlyMap<string, LeaseEvent[]>,
-  gaps: readonly Gap[],
 ): Finding[] {
   const name = events[0]?.object.metadata.name ?? '';
-  const policy = events[0]?.object.spec.failover?.policy;
   const placements = placementsOf(events);
   return placements.flatMap((now, index) => {
     const before = placements[index - 1];
     if (before === undefined) return [];
     const move = `${name} went from ${before.node} (epoch ${before.epoch}) to ${now.node} (epoch ${now.epoch})`;
-    const finding = (text: string): Finding[] => [{ rule: 'no start without proof', text: `${move}${text}` }];
-    if (now.epoch <= before.epoch) return finding(': the epoch did not grow');
+    if (now.epoch <= before.epoch) return finding(`${move}: the epoch did not grow`);
     if (now.node === before.node) return [];
-    if (policy === 'Stay') return finding(', and is to stay');
-    const isHidden = gaps.some(({ from, to }) => from < now.revision && to > before.revision);
-    if (now.isListed || isHidden) return [];
+    const spec = events.findLast(({ revision }) => revision < now.revision)?.object.spec;
+    if (spec?.failover?.policy === 'Stay') return finding(`${move}, and is to stay`);
     const lease = leases.get(before.node)?.findLast(({ revision }) => revision < now.revision)?.object;
-    if (lease?.spec?.holderIdentity === '') return [];
-    return finding(` while ${before.node} held its lease`);
+    return hasLost(lease, before.term) ? [] : finding(`${move} while ${before.node} held its lease`);
   });
 }
 
-/**
- * A revocation by time comes no earlier than duration + fenceDelay after the renewal before it. The renewal carries the time at
- * which it was made, on the wall clock of the machine that all hosts share, and the revocation was made before a watch showed it.
- */
-function hastyRevocations(leases: ReadonlyMap<string, LeaseEvent[]>): Finding[] {
-  return [...leases].flatMap(([node, events]) =>
-    events.flatMap((event, index) => {
-      const before = events[index - 1];
-      if (before === undefined || event.isListed === true || !isTakenByTime(before.object, event.object))
-        return [];
-      const { timing, renewal, isGuarded } = leaseRecord(before.object);
-      const silentMs = event.wallMs - Date.parse(String(renewal));
-      const leastMs = timing.durationMs + timing.fenceDelayMs;
-      const finding = (text: string): Finding[] => [
-        { rule: 'no start without proof', text: `the lease of ${node} was revoked ${text}` },
-      ];
-      if (!isGuarded) return finding('although no guard was armed');
-      if (silentMs >= leastMs) return [];
-      return finding(`${Math.round(silentMs)} ms after a renewal; it takes ${leastMs} ms`);
-    }),
-  );
+/** Revoked, or let in again since under a new term, with which it does not run what the old one let it run. */
+function hasLost(lease: Lease | undefined, term: number): boolean {
+  if (lease === undefined) return false;
+  const { holder, term: now } = leaseRecord(lease);
+  return holder === '' || now > term;
 }
 
-function isTakenByTime(before: Lease, after: Lease): boolean {
-  const { holder, revokedBy } = leaseRecord(after);
-  return (
-    leaseRecord(before).holder !== '' &&
-    holder === '' &&
-    (revokedBy === undefined || revokedBy.startsWith('Lease'))
-  );
-}
-
-/** A start on a host where, as a watch had already shown, the container was not placed any more. */
-function startsElsewhere(
-  name: string,
-  lives: readonly { host: string; boot: string; firstMs: number }[],
-  events: readonly ContainerEvent[],
-): Finding[] {
+/** A start on a host where, as had already been seen, the container was not placed any more. */
+function startsElsewhere(name: string, beats: readonly Beat[], events: readonly ContainerEvent[]): Finding[] {
   const placements = placementsOf(events);
-  return lives.flatMap(({ host, firstMs }) => {
-    const now = placements.findLast(({ shownMs }) => shownMs < firstMs);
-    if (host === '?' || now === undefined || now.node === host) return [];
-    // It may be on its way to the watch.
-    const next = placements[placements.indexOf(now) + 1];
-    if (next?.node === host && next.shownMs - firstMs < WATCH_LAG_MS) return [];
-    const text = `${name} was started on ${host} at ${firstMs} ms, ${Math.round(firstMs - now.shownMs)} ms after it was placed on ${now.node}`;
-    return [{ rule: 'no start without proof', text }];
+  return livesOf(beats).flatMap((life) => {
+    const now = placements.findLast(({ shownMs }) => shownMs < life.firstMs);
+    if (life.host === '?' || now === undefined || now.node === life.host) return [];
+    return isOnItsWay(life, placements[placements.indexOf(now) + 1])
+      ? []
+      : finding(
+          `${name} was started on ${life.host} at ${life.firstMs} ms, ` +
+            `${Math.round(life.firstMs - now.shownMs)} ms after it was placed on ${now.node}`,
+        );
   });
 }
 
-/** What a watch of ours may be late by, on a machine that is busy; while the API is away it is later. */
+/** Whoever watches sees a placement later than its host; how much later, on a machine that is busy, and an etcd that freezes? */
 const WATCH_LAG_MS = 20_000;
+
+function isOnItsWay({ host, firstMs }: Life, next: Placement | undefined): boolean {
+  return next?.node === host && next.shownMs - firstMs < WATCH_LAG_MS;
+}

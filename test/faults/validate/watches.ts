@@ -1,23 +1,22 @@
-import type { RunRecord, Seen, WatchLog } from '../record.ts';
-import type { Finding } from './finding.ts';
+import type { Gap, RunRecord, Seen, WatchLog } from '../record.ts';
+import { type Finding, findingOf } from './finding.ts';
 
-/** A watch never skips, repeats or goes back; two of them tell the same. */
-export function findWatchFaults({ watches }: Pick<RunRecord, 'watches'>): Finding[] {
-  const each = watches.flatMap((log, index) => orderFaults(log, `watch ${index + 1}`));
-  const [first, ...others] = watches;
-  const differ = others.flatMap((other, index) =>
-    first === undefined ? [] : differences(first, other, `watch ${index + 2}`),
-  );
-  return [...each, ...differ];
+/** A watch never skips, repeats or goes back: it tells what etcd's own history has, and nothing else. */
+export function findWatchFaults({ watches, history }: Pick<RunRecord, 'watches' | 'history'>): Finding[] {
+  return watches.flatMap((log, index) => {
+    const name = `watch ${index + 1}`;
+    return [...orderFaults(log, name), ...differences(log, history, name)];
+  });
 }
 
 function orderFaults({ events }: WatchLog, name: string): Finding[] {
   const findings: Finding[] = [];
   const add = (event: Seen, text: string): void =>
-    void findings.push({
-      rule: 'watches are in order',
-      text: `${name}: ${event.type} ${event.kind} ${event.key} at ${event.revision}: ${text}`,
-    });
+    void findings.push(
+      ...findingOf('watches are in order')(
+        `${name}: ${event.type} ${event.kind} ${event.key} at ${event.revision}: ${text}`,
+      ),
+    );
   const latest = new Map<string, number>();
   const there = new Set<string>();
   const begun = new Set<string>();
@@ -39,33 +38,47 @@ function orderFaults({ events }: WatchLog, name: string): Finding[] {
   return findings;
 }
 
-/** Each kind has a watch of its own: up to its last event all of them are sure to have come. */
-function differences(one: WatchLog, other: WatchLog, name: string): Finding[] {
-  const kinds = new Set(one.events.map(({ kind }) => kind));
+/**
+ * Each kind has a watch of its own: up to its last event all of them are sure to have come. Of a gap, which a list has closed,
+ * only what it found is compared: the last version of each object that was written in it.
+ */
+function differences({ events, gaps }: WatchLog, history: readonly Seen[], name: string): Finding[] {
+  const kinds = new Set(events.map(({ kind }) => kind));
   return [...kinds].flatMap((kind) => {
-    const own = [one, other].map(({ events }) => events.filter((event) => event.kind === kind));
-    const until = Math.min(...own.map((events) => events.at(-1)?.revision ?? 0));
-    const from = Math.max(...own.map(firstOf));
-    const gaps = [one, other].flatMap((log) => log.gaps.filter((gap) => gap.kind === kind));
-    const [left, right] = own.map((events) =>
-      idsOf(
-        events.filter(({ revision }) => !gaps.some((gap) => revision > gap.from && revision <= gap.to)),
-        from,
-        until,
-      ),
-    ) as [Set<string>, Set<string>];
-    const lacking = (who: string, ids: readonly string[]): Finding[] =>
-      ids.map((id) => ({ rule: 'watches are complete', text: `${who} lacks ${id}` }));
-    return [...lacking(name, without(left, right)), ...lacking('watch 1', without(right, left))];
+    const own = events.filter((event) => event.kind === kind);
+    const [from, until] = [firstOf(own), own.at(-1)?.revision ?? 0];
+    const isBetween = ({ revision }: Seen): boolean => revision > from && revision <= until;
+    const holes = gaps.filter((gap) => gap.kind === kind);
+    const actual = history.filter((event) => event.kind === kind && isBetween(event));
+    const told = new Set(own.filter(isBetween).flatMap((event) => idOf(event, holes)));
+    const real = new Set(
+      actual.flatMap((event) => (isVisible(event, actual, holes) ? idOf(event, holes) : [])),
+    );
+    const complete = findingOf('watches are complete');
+    return [
+      ...[...real].filter((id) => !told.has(id)).flatMap((id) => complete(`${name} lacks ${id}`)),
+      ...[...told].filter((id) => !real.has(id)).flatMap((id) => complete(`${name} made up ${id}`)),
+    ];
   });
 }
 
-const without = (some: ReadonlySet<string>, others: ReadonlySet<string>): string[] =>
-  [...some].filter((id) => !others.has(id));
+const holeOf = ({ revision }: Seen, holes: readonly Gap[]): Gap | undefined =>
+  holes.find(({ from, to }) => revision > from && revision <= to);
 
-function idsOf(events: readonly Seen[], from: number, until: number): Set<string> {
-  const between = events.filter(({ revision }) => revision > from && revision <= until);
-  return new Set(between.map(({ kind, key, revision, type }) => `${type} ${kind} ${key} at ${revision}`));
+/** In a gap only the last version of an object that is still there at its end. */
+function isVisible(event: Seen, events: readonly Seen[], holes: readonly Gap[]): boolean {
+  const hole = holeOf(event, holes);
+  if (hole === undefined) return true;
+  const isLater = (other: Seen): boolean =>
+    other.key === event.key && other.revision > event.revision && other.revision <= hole.to;
+  return event.type !== 'DELETED' && !events.some(isLater);
+}
+
+/** A list does not say whether an object is new or was changed, nor when one went. */
+function idOf(event: Seen, holes: readonly Gap[]): string[] {
+  const { kind, key, revision, type } = event;
+  if (holeOf(event, holes) === undefined) return [`${type} ${kind} ${key} at ${revision}`];
+  return type === 'DELETED' ? [] : [`${kind} ${key} at ${revision}, in a gap`];
 }
 
 /** The end of what the first list may hold. */

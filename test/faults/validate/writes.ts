@@ -1,18 +1,16 @@
 import type { Container } from '../../../src/crds/container.ts';
 import { COUNTER_ANNOTATION } from '../traffic.ts';
 import type { Call, RunRecord, Seen } from '../record.ts';
-import type { Finding } from './finding.ts';
+import { type Finding, findingOf } from './finding.ts';
 
-/** A write that was acknowledged is in the watch, at the revision of the reply, and was not undone by anything but later writes. */
-export function findLostWrites({ calls, watches }: Pick<RunRecord, 'calls' | 'watches'>): Finding[] {
-  const events = (watches[0]?.events ?? []).filter((event) => event.kind === 'Container');
-  const gaps = (watches[0]?.gaps ?? []).filter(({ kind }) => kind === 'Container');
-  const isShown = ({ revision = 0 }: Call): boolean =>
-    !gaps.some(({ from, to }) => revision > from && revision <= to);
-  return [...unseenWrites(calls.filter(isShown), events), ...undoneWrites(calls, events)];
+/** A write that was acknowledged is in the store, at the revision of the reply, and was not undone by anything but later writes. */
+export function findLostWrites({ calls, history }: Pick<RunRecord, 'calls' | 'history'>): Finding[] {
+  const events = history.filter((event): event is ContainerEvent => event.kind === 'Container');
+  return [...unseenWrites(calls, events), ...undoneWrites(calls, events), ...lostDeletions(calls, events)];
 }
 
 type ContainerEvent = Extract<Seen, { kind: 'Container' }>;
+const finding = findingOf('no write is lost');
 
 function unseenWrites(calls: readonly Call[], events: readonly ContainerEvent[]): Finding[] {
   const seen = new Map(events.map(({ revision, object }) => [revision, object]));
@@ -20,10 +18,10 @@ function unseenWrites(calls: readonly Call[], events: readonly ContainerEvent[])
     if (call.outcome !== 'done' || call.revision === undefined || call.counter === undefined) return [];
     const object = seen.get(call.revision);
     const text = `${call.verb} of ${call.container} with counter ${call.counter}, acknowledged as ${call.revision}`;
-    if (object === undefined) return [{ rule: 'no write is lost', text: `${text}: no watch shows it` }];
+    if (object === undefined) return finding(`${text}: the store never had it`);
     return counterOf(object) === call.counter
       ? []
-      : [{ rule: 'no write is lost', text: `${text}: the watch has ${counterOf(object)} there` }];
+      : finding(`${text}: the store has ${counterOf(object)} there`);
   });
 }
 
@@ -37,7 +35,7 @@ function undoneWrites(calls: readonly Call[], events: readonly ContainerEvent[])
     const counter = counterOf(object);
     if (counter < before) {
       const text = `${name} went from counter ${before} back to ${counter} at ${revision}`;
-      findings.push({ rule: 'no write is lost', text });
+      findings.push(...finding(text));
     }
     highest.set(name, Math.max(before, counter));
   }
@@ -48,13 +46,29 @@ function undoneWrites(calls: readonly Call[], events: readonly ContainerEvent[])
       ...own.filter(({ outcome }) => outcome === 'done').map(({ counter = -1 }) => counter),
     );
     if (last < acknowledged) {
-      findings.push({
-        rule: 'no write is lost',
-        text: `${name} ends with counter ${last}; ${acknowledged} was acknowledged`,
-      });
+      findings.push(...finding(`${name} ends with counter ${last}; ${acknowledged} was acknowledged`));
     }
   }
   return findings;
+}
+
+/** Between the writer's last write before it and its next one after it, the object was marked for deletion or gone. */
+function lostDeletions(calls: readonly Call[], events: readonly ContainerEvent[]): Finding[] {
+  return calls.flatMap((call, index) => {
+    if (call.verb !== 'delete' || call.outcome !== 'done') return [];
+    const isOwnWrite = (other: Call): boolean =>
+      other.container === call.container && other.outcome === 'done' && other.revision !== undefined;
+    const from = calls.slice(0, index).findLast(isOwnWrite)?.revision ?? 0;
+    const to = calls.slice(index + 1).find(isOwnWrite)?.revision ?? Number.POSITIVE_INFINITY;
+    const isDeleted = events.some(
+      ({ object, revision, type }) =>
+        object.metadata.name === call.container &&
+        revision > from &&
+        revision < to &&
+        (type === 'DELETED' || object.metadata.deletionTimestamp !== undefined),
+    );
+    return isDeleted ? [] : finding(`the deletion of ${call.container} was acknowledged, and did not happen`);
+  });
 }
 
 function counterOf({ metadata }: Container): number {

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { NODES_GROUP } from '../../../src/apiserver/auth/user.ts';
 import { createAgent } from '../../../src/agent/agent.ts';
 import { openHostFolders } from '../../../src/agent/pools/host-folders.ts';
 import { openDesiredStateFile } from '../../../src/agent/state/desired-state-file.ts';
@@ -21,6 +22,7 @@ import type { ObjectStore } from '../../../src/ports/object-store.ts';
 import { startApiServer, type TestApiServer } from '../../support/api-server.ts';
 import { createFakeHost, type FakeHost } from '../../support/fake-host.ts';
 import { letIn } from '../../support/let-in.ts';
+import { probeRbac, readRoles } from '../../support/rbac.ts';
 import { startTcpProxy, type TcpProxy } from '../../support/tcp-proxy.ts';
 
 /**
@@ -32,6 +34,8 @@ const IMAGE = 'images:debian/12';
 const never = new AbortController().signal;
 
 let api: TestApiServer;
+/** What another Kubernetes cluster would allow the agents. */
+const rbac = probeRbac(readRoles('agent'), ({ user }) => user.groups.includes(NODES_GROUP));
 let proxy: TcpProxy;
 let folder: string;
 let people: ObjectStore & { close(): void };
@@ -76,13 +80,6 @@ async function startAgent(host = createFakeHost(clock)): Promise<Started> {
       agentVersion: 'test',
       defaultNetwork: 'incusbr0',
       allowedConfig: DEFAULT_ALLOWED_CONFIG,
-      timing: {
-        renewMs: 500,
-        durationMs: 3_000,
-        fenceDelayMs: 1_000,
-        suspectAfterMs: 1_000,
-        witnessMarginMs: 150,
-      },
       parallelCreates: 4,
       statusMs: 2_000,
       resyncMs: 60_000,
@@ -156,7 +153,7 @@ const running = (name: string, more: (container: Container) => boolean = () => t
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'hostler-agent-'));
-  api = await startApiServer();
+  api = await startApiServer({ authorizer: rbac });
   proxy = await startTcpProxy(new URL(api.url).host);
   await writeFile(join(folder, 'agent.kubeconfig'), await api.nodeKubeconfig(NODE));
   people = createObjectStore({
@@ -186,7 +183,7 @@ describe('the agent against the API server', () => {
       return node?.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True');
     });
     const lease = await people.get<Lease>(leaseRef, { namespace: NODE_LEASE_NAMESPACE, name: NODE }, never);
-    expect(lease?.spec).toMatchObject({ holderIdentity: NODE, leaseDurationSeconds: 3 });
+    expect(lease?.spec).toMatchObject({ holderIdentity: NODE, leaseDurationSeconds: 5 });
 
     await people.create<StoragePool>(
       storagePoolKind,
@@ -278,5 +275,23 @@ describe('the agent against the API server', () => {
     await running('stay', ({ status }) => status?.restarts === 2);
     await until('what was placed elsewhere is removed', () => !host.instances.has('leave--default'));
     expect((await read('leave'))?.status).toMatchObject({ nodeName: 'host-2', epoch: 2 });
+  });
+
+  it('asked for nothing that manifests/rbac does not allow, in all of that', () => {
+    expect([...rbac.refused]).toEqual([]);
+    expect([...rbac.asked]).toEqual(
+      expect.arrayContaining([
+        'create events',
+        'create nodes.hostler.dev',
+        'get namespaces',
+        'list containers.hostler.dev',
+        'patch containers.hostler.dev',
+        'update containers/status.hostler.dev',
+        'update nodes/status.hostler.dev',
+        'update leases.coordination.k8s.io',
+        'watch configmaps',
+        'watch storagepools.hostler.dev',
+      ]),
+    );
   });
 });

@@ -50,13 +50,6 @@ async function startAgent(
       agentVersion: 'test',
       allowedConfig: [],
       ...(acceptCluster === undefined ? {} : { acceptCluster }),
-      timing: {
-        renewMs: 500,
-        durationMs: 3_000,
-        fenceDelayMs: 1_000,
-        suspectAfterMs: 1_000,
-        witnessMarginMs: 150,
-      },
       parallelCreates: 4,
       statusMs: 500,
       resyncMs: 2_000,

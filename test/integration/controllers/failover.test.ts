@@ -13,6 +13,7 @@ import { silentLogger } from '../../../src/ports/logger.ts';
 import { startApiServer, type TestApiServer } from '../../support/api-server.ts';
 import { type HostlerProcess, startHostler } from '../../support/hostler-process.ts';
 import { createKubectl, type Kubectl } from '../../support/kubectl.ts';
+import { probeRbac, readRoles } from '../../support/rbac.ts';
 import { type ScriptedAgents, startAgents } from '../../support/scripted-agents.ts';
 
 const { signal } = new AbortController();
@@ -22,13 +23,16 @@ let kubectl: Kubectl;
 let store: ReturnType<typeof createObjectStore>;
 let agents: ScriptedAgents;
 let controller: HostlerProcess;
+/** What another Kubernetes cluster would allow the controllers. */
+const CONTROLLER = 'system:hostler:controller';
+const rbac = probeRbac(readRoles('controller'), ({ user }) => user.name === CONTROLLER);
 
 beforeAll(async () => {
-  api = await startApiServer();
+  api = await startApiServer({ authorizer: rbac });
   kubectl = await createKubectl(api.kubeconfigPath);
   store = createObjectStore({ kubeConfig: api.kubeconfigPath, userAgent: 'test', logger: silentLogger });
   const kubeconfig = join(api.dataDir, 'controller.kubeconfig');
-  await writeFile(kubeconfig, await api.kubeconfigFor('system:hostler:controller', ['system:masters']));
+  await writeFile(kubeconfig, await api.kubeconfigFor(CONTROLLER, ['system:masters']));
   controller = startHostler([
     'controller',
     '--kubeconfig',
@@ -173,6 +177,57 @@ describe('failover over a real API', () => {
     });
     expect((await lease('host-1'))?.spec?.leaseTransitions).toBe(1);
     expect(await places()).toBe(before);
+  });
+
+  it('fences a node whose lease was deleted, by a lease that it makes anew', async () => {
+    agents.silence('host-3');
+    await store.delete(leaseRef, { namespace: 'hostler-nodes', name: 'host-3' }, {}, signal);
+    const revoked = await until('a revoked lease', () => lease('host-3'));
+    expect(revoked.spec).toMatchObject({ holderIdentity: '', leaseTransitions: 1 });
+    agents.resume('host-3');
+    await until('a new term', async () => (await lease('host-3'))?.spec?.leaseTransitions === 2);
+  });
+
+  it('takes an operator at their word only about a node that is silent, and asks a device with its Secret', async () => {
+    await kubectl.run(['annotate', 'nodes.hostler.dev', 'host-1', 'hostler.dev/fenced-by=alice']);
+    await until('no word', async () => {
+      const { annotations = {} } = (await nodeOf('host-1'))?.metadata ?? {};
+      return annotations['hostler.dev/fenced-by'] === undefined;
+    });
+    const redfish = { url: 'https://127.0.0.1:9/redfish/v1/Systems/1', secretName: 'bmc' };
+    await store.mergePatch(
+      nodeKind,
+      { name: 'host-3' },
+      { body: { spec: { fencing: { redfish } } } },
+      signal,
+    );
+    agents.silence('host-3');
+    const body = { metadata: { annotations: { 'hostler.dev/guard': 'absent' } } };
+    await store.mergePatch(leaseRef, { namespace: 'hostler-nodes', name: 'host-3' }, { body }, signal);
+    await until('a look at the Secret', async () => rbac.asked.has('get secrets'));
+    agents.resume('host-3');
+    await until('a valid lease', async () => {
+      const found = await nodeOf('host-3');
+      return findCondition(found?.status?.conditions, 'LeaseValid')?.status === 'True';
+    });
+  });
+
+  it('asked for nothing that manifests/rbac does not allow, in all of that', () => {
+    expect([...rbac.refused]).toEqual([]);
+    expect([...rbac.asked]).toEqual(
+      expect.arrayContaining([
+        'create configmaps',
+        'create leases.coordination.k8s.io',
+        'get secrets',
+        'list leases.coordination.k8s.io',
+        'patch containers.hostler.dev',
+        'patch nodes.hostler.dev',
+        'update containers/status.hostler.dev',
+        'update leases.coordination.k8s.io',
+        'update nodes/status.hostler.dev',
+        'watch configmaps',
+      ]),
+    );
   });
 
   it('shows beforehand what the loss of a node would do', async () => {

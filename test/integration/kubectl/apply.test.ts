@@ -48,6 +48,30 @@ describe('kubectl apply', () => {
     expect(data).toEqual({ a: '1', c: '3' });
   });
 
+  it('refuses a ClusterPolicy that makes no sense, with the rule and the reason, and takes one that does', async () => {
+    const policy = (nodeLease: object, name = 'cluster'): string =>
+      documents({
+        apiVersion: 'hostler.dev/v1alpha1',
+        kind: 'ClusterPolicy',
+        metadata: { name },
+        spec: { nodeLease },
+      });
+    const refused = async (manifest: string): Promise<string> =>
+      (await kubectl.run(['apply', '-f', '-'], { input: manifest, code: 1 })).stderr;
+    expect(await refused(policy({ renew: '5s', duration: '5s' }))).toContain(
+      'spec.nodeLease.duration: Invalid value: "5s": must be at least 5 × renew (25000ms)',
+    );
+    expect(await refused(policy({ duration: '-5s' }))).toContain('spec.nodeLease.duration');
+    expect(await refused(policy({ fenceDelay: '0s' }))).toContain(
+      'spec.nodeLease.fenceDelay: Invalid value: "0s": must be at least 625ms',
+    );
+    expect(await refused(policy({}, 'other'))).toContain('metadata.name');
+    const quick = policy({ renew: '400ms', duration: '2s', fenceDelay: '1s' });
+    expect(await kubectl.apply(quick)).toBe('clusterpolicy.hostler.dev/cluster created\n');
+    const table = await kubectl.text(['get', 'cpol']);
+    expect(table).toMatch(/cluster +400ms +2s +1s/);
+  });
+
   it('applies several documents of one file in order', async () => {
     const manifest = documents(
       { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'shop' } },

@@ -1,12 +1,16 @@
 import { type Agent, type AgentDeps, type AgentOptions, createAgent } from '../../../src/agent/agent.ts';
 import type { KnownPeers } from '../../../src/agent/node/witnesses.ts';
 import type { DesiredState, DesiredStateFile } from '../../../src/agent/state/desired-state-file.ts';
+import {
+  CLUSTER_POLICY_NAME,
+  type ClusterPolicy,
+  type ClusterPolicySpec,
+} from '../../../src/crds/cluster-policy.ts';
 import { type Container, containerKind, type ContainerSpec } from '../../../src/crds/container.ts';
-import { HOST_FINALIZER, NODE_LEASE_NAMESPACE } from '../../../src/crds/kind.ts';
+import { API_VERSION, HOST_FINALIZER, NODE_LEASE_NAMESPACE } from '../../../src/crds/kind.ts';
 import { type Lease, leaseRef, REJOIN_ANNOTATION } from '../../../src/crds/lease.ts';
 import { type Node, nodeKind } from '../../../src/crds/node.ts';
 import type { KubeObject, ObjectMeta, ObjectReference } from '../../../src/crds/object.ts';
-import { defaultTiming } from '../../../src/plan/failover/timing.ts';
 import { DEFAULT_ALLOWED_CONFIG } from '../../../src/plan/lifecycle/config-filter.ts';
 import { HostlerError } from '../../../src/ports/errors.ts';
 import { silentLogger } from '../../../src/ports/logger.ts';
@@ -63,7 +67,6 @@ export function createAgentWorld(
     agentVersion: '0.1.0',
     defaultNetwork: 'incusbr0',
     allowedConfig: DEFAULT_ALLOWED_CONFIG,
-    timing: defaultTiming,
     parallelCreates: 4,
     statusMs: 20_000,
     resyncMs: 300_000,
@@ -140,6 +143,13 @@ export function createAgentWorld(
       await clock.advance(50);
     },
     container: (name: string) => find(store, name),
+    policy: (spec: ClusterPolicySpec) =>
+      store.seed({
+        apiVersion: API_VERSION,
+        kind: 'ClusterPolicy',
+        metadata: { name: CLUSTER_POLICY_NAME },
+        spec,
+      } as ClusterPolicy),
     node: () => store.all<Node>(nodeKind).find(({ metadata }) => metadata.name === NODE),
     condition: (type: string) =>
       store

@@ -38,6 +38,25 @@ describe('the agent and what may be recovered elsewhere', () => {
     expect(world.calls('startInstance')).toEqual([`startInstance ${WEB}`]);
   });
 
+  it('starts it as soon as a late renewal leaves time for that, without waiting for its next look', async () => {
+    await world.clock.advance(2_000);
+    // One renewal and the reads after it: for three seconds and a half.
+    world.store.faults.failNext('Unavailable', { resource: 'leases', times: 14 });
+    await world.clock.advance(3_600);
+    await place('web', 'Recreate');
+    await world.clock.advance(100);
+    expect(isUp('web')).toBe(false);
+    const renewed = world.lease()?.metadata.resourceVersion;
+    let waitedMs = 0;
+    while (world.lease()?.metadata.resourceVersion === renewed) {
+      await world.clock.advance(50);
+      waitedMs += 50;
+    }
+    expect(waitedMs).toBeLessThan(600);
+    await world.clock.advance(100);
+    expect(isUp('web')).toBe(true);
+  });
+
   it('does not start it under another term than that of the lease', async () => {
     await place('web', 'Recreate', 7);
     await world.clock.advance(5_000);

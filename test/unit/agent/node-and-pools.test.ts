@@ -107,7 +107,7 @@ describe("the agent's storage pools", () => {
       }),
     );
     world.place('web', { rootPool: 'fast' });
-    await world.clock.advance(1_000);
+    await world.clock.advance(3_000);
     await deletePool('fast');
     expect(entry('fast')).toMatchObject({ ready: false, reason: 'InUse' });
     world.host.instances.clear();

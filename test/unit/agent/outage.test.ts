@@ -138,10 +138,24 @@ describe('the agent without its daemon or its API', () => {
     await world.clock.advance(20_000);
     expect(world.container('web')?.status?.phase).toBe('Running');
     expect(world.reasons().filter((reason) => reason === 'DesiredStateNotSaved')).toHaveLength(1);
+    expect(world.condition('DesiredStateSaved')).toMatchObject({ status: 'False', reason: 'NotSaved' });
     world.file.isFull = false;
     await world.clock.advance(10_000);
     expect(world.file.content?.containers).toHaveLength(1);
     expect(world.reasons()).toContain('DesiredStateSaved');
+    expect(world.condition('DesiredStateSaved')).toMatchObject({ status: 'True', reason: 'Saved' });
+  });
+
+  it('says of a disk that it is full also when it is started on it, and that it is not any more', async () => {
+    world.file.isFull = true;
+    await world.start();
+    await world.clock.advance(25_000);
+    expect(world.condition('DesiredStateSaved')).toMatchObject({ status: 'False' });
+    await world.stop();
+    world.file.isFull = false;
+    await world.start();
+    await world.clock.advance(25_000);
+    expect(world.condition('DesiredStateSaved')).toMatchObject({ status: 'True' });
   });
 
   it('keeps the addresses in the status when it starts before the API is there', async () => {

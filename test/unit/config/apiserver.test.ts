@@ -38,12 +38,18 @@ describe('parseApiServerConfig', () => {
 describe('parseCertificateConfig', () => {
   it.each([
     [{ server: 'http://a' }, '--server: "http://a"'],
+    [{ server: 'https://a, b' }, '--server: "b"'],
+    [{ server: ',' }, '--server: name at least one'],
     [{ days: '0' }, '--days: "0"'],
     [{ days: '4000' }, '--days: "4000"'],
     [{ days: 'ten' }, '--days: "ten"'],
   ])('%j is refused', (flags, message) => {
     const good = { dataDir: '/d', server: 'https://a:6443', days: '30' };
-    expect(parseCertificateConfig(good)).toEqual({ dataDir: '/d', server: 'https://a:6443', validDays: 30 });
+    expect(parseCertificateConfig(good)).toEqual({
+      dataDir: '/d',
+      servers: ['https://a:6443'],
+      validDays: 30,
+    });
     expect(() => parseCertificateConfig({ ...good, ...flags })).toThrow(message);
   });
 });

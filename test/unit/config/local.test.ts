@@ -5,11 +5,18 @@ import {
   clusterId,
   hostAddresses,
   hostNames,
+  localServers,
   type LocalOptions,
   MAX_HOSTS,
 } from '../../../src/config/local.ts';
 
-const valid: LocalOptions = { stateDir: '/var/lib/hostler', hosts: 3, runtime: 'incus', port: 6443 };
+const valid: LocalOptions = {
+  stateDir: '/var/lib/hostler',
+  hosts: 3,
+  runtime: 'incus',
+  replicas: 1,
+  port: 6443,
+};
 
 describe('options of a local cluster', () => {
   it('takes what is valid', () => {
@@ -22,6 +29,8 @@ describe('options of a local cluster', () => {
     ['more hosts than there are subnets', { hosts: MAX_HOSTS + 1 }, /--hosts/],
     ['a port that does not exist', { port: 70_000 }, /--port 70000/],
     ['another runtime', { runtime: 'docker' as 'incus' }, /--runtime docker: must be incus or lxd/],
+    ['an even number of servers', { replicas: 2 }, /--replicas 2: must be 1 or 3 with 3 hosts/],
+    ['more servers than hosts', { replicas: 5 }, /--replicas 5: must be 1 or 3 with 3 hosts/],
     ['a relative folder', { stateDir: 'state' }, /must be an absolute path/],
   ])('refuses %s', (_, change, message) => {
     expect(() => checkLocalOptions({ ...valid, ...change })).toThrow(message);
@@ -46,6 +55,33 @@ describe('state folder', () => {
   it('names the control groups, another one others', () => {
     expect(clusterId('/srv/a')).toMatch(/^hostler-[0-9a-f]{8}$/);
     expect(clusterId('/srv/a')).not.toBe(clusterId('/srv/b'));
+  });
+});
+
+describe('servers', () => {
+  it('is one, beside the hosts', () => {
+    expect(localServers(valid).map(({ compartment, url }) => [compartment, url])).toEqual([
+      ['control-plane', 'https://10.88.0.2:6443'],
+    ]);
+  });
+
+  it('are on hosts, each with a folder, an address and a socket of its own', () => {
+    const servers = localServers({ ...valid, replicas: 3 });
+    expect(servers.map(({ compartment, url }) => [compartment, url])).toEqual([
+      ['host-1', 'https://10.88.0.101:6443'],
+      ['host-2', 'https://10.88.0.102:6443'],
+      ['host-3', 'https://10.88.0.103:6443'],
+    ]);
+    for (const what of ['dataDir', 'apiSocket', 'kubeconfig'] as const) {
+      expect(new Set(servers.map((server) => server[what])).size).toBe(3);
+    }
+  });
+
+  it('on the last host have a socket whose path is short enough', () => {
+    const stateDir = `/srv/${'x'.repeat(59)}`;
+    expect(checkStateDir(stateDir)).toBe(stateDir);
+    for (const { apiSocket } of localServers({ stateDir, replicas: 5 }))
+      expect(apiSocket.length).toBeLessThan(107);
   });
 });
 

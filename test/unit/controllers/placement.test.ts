@@ -40,6 +40,10 @@ const changeNode = async (name: string, change: (one: Node) => Node) => {
   await trial.store.updateStatus(nodeKind, { ...fresh, status: changed.status ?? {} }, signal);
 };
 
+const onShared = { spec: { rootPool: 'fast' } };
+const shared = (creationTimestamp: string) =>
+  storagePool('fast', { spec: { access: 'Shared', source: '/mnt/shared' }, metadata: { creationTimestamp } });
+
 describe('placement', () => {
   it('places a container with one write of the finalizer and one of the status, and a second pass writes nothing', async () => {
     await start(node('a'), storagePool(), container('web'));
@@ -91,6 +95,42 @@ describe('placement', () => {
     trial.store.seed(storagePool('fast'));
     await trial.settle();
     expect(get('web')?.status?.nodeName).toBe('a');
+  });
+
+  it('waits a little until all nodes have proved a new Shared pool, so that the first does not get everything', async () => {
+    const proving = poolOn('fast', { ready: false, reason: 'Proving' });
+    await start(
+      node('a', { status: { pools: [poolOn('fast')] } }),
+      node('b', { status: { pools: [proving] } }),
+    );
+    const created = new Date(trial.clock.nowMs()).toISOString();
+    trial.store.seed(shared(created), ...['one', 'two'].map((name) => container(name, onShared)));
+    await trial.settle(2_000);
+    expect(get('one')?.status?.nodeName).toBeUndefined();
+    await changeNode('b', (one) => ({ ...one, status: { ...one.status, pools: [poolOn('fast')] } }));
+    await trial.settle(1_000);
+    expect(new Set([get('one'), get('two')].map((one) => one?.status?.nodeName))).toEqual(
+      new Set(['a', 'b']),
+    );
+  });
+
+  it('does not wait for longer than ten seconds, nor for a pool that is older, nor with one that is pinned', async () => {
+    const proving = poolOn('fast', { ready: false, reason: 'Proving' });
+    await start(
+      node('a', { status: { pools: [poolOn('fast')] } }),
+      node('b', { status: { pools: [proving] } }),
+    );
+    const created = new Date(trial.clock.nowMs()).toISOString();
+    const pinned = { spec: { ...onShared.spec, placement: { nodeName: 'a' } } };
+    trial.store.seed(shared(created), container('one', onShared), container('pinned', pinned));
+    await trial.settle(1_000);
+    expect(get('pinned')?.status?.nodeName).toBe('a');
+    expect(get('one')?.status?.nodeName).toBeUndefined();
+    await trial.settle(10_000);
+    expect(get('one')?.status?.nodeName).toBe('a');
+    trial.store.seed(container('later', onShared));
+    await trial.settle();
+    expect(get('later')?.status?.nodeName).toBe('a');
   });
 
   it('places the one that was there first when room is freed', async () => {

@@ -1,4 +1,7 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { parse, parseAllDocuments } from 'yaml';
 import { kinds } from '../../../src/crds/kinds.ts';
@@ -74,9 +77,15 @@ describe('manifests/rbac', () => {
   });
 });
 
-const units = readdirSync(new URL('systemd/', manifests));
+const units = readdirSync(new URL('systemd/', manifests)).filter((name) => name.endsWith('.service'));
 /** What a unit needs besides being root; the guard kills processes of other users, and tells namespaces apart. */
 const CAPABILITIES: Record<string, string> = { 'hostler-guard.service': 'CAP_KILL CAP_SYS_PTRACE' };
+
+/** Settings with which systemd gives a service mounts of its own: what it unmounts there stays mounted for the host. */
+const MOUNT_NAMESPACE =
+  /^(Private(Devices|Tmp|Mounts)|Protect(System|Home|Hostname|ControlGroups|Kernel\w+|Proc)|(ReadOnly|ReadWrite|Inaccessible)Paths)$/;
+
+const hasSystemd = spawnSync('systemd-analyze', ['--version']).status === 0;
 
 describe('manifests/systemd', () => {
   it.each(units)(
@@ -109,4 +118,55 @@ describe('manifests/systemd', () => {
     expect(options.length).toBeGreaterThan(1);
     for (const option of options) expect(source).toContain(`'${option.trim()} <`);
   });
+
+  it("lets the guard at the kernel's watchdog, and ties it to nothing", () => {
+    const guard = settingsOf('hostler-guard.service');
+    // ProtectClock allows the clock's device, and with that no other any more.
+    expect(guard.get('ProtectClock')).toEqual(['yes']);
+    expect(guard.get('DeviceAllow')).toEqual(['/dev/watchdog rw', 'char-watchdog rw']);
+    expect(guard.has('PrivateDevices')).toBe(false);
+    for (const tie of ['Requires', 'BindsTo', 'PartOf', 'StopWhenUnneeded'])
+      expect(guard.has(tie)).toBe(false);
+    expect(settingsOf('hostler-agent.service').get('Wants')?.join()).toContain('hostler-guard.service');
+  });
+
+  it('has a drop-in for Shared pools that takes back all that hides mounts from the host', () => {
+    const dropIn = settingsOf('hostler-agent.service.d/shared-pools.conf');
+    const hiding = [...settingsOf('hostler-agent.service').keys()].filter((name) =>
+      MOUNT_NAMESPACE.test(name),
+    );
+    expect(hiding.length).toBeGreaterThan(5);
+    for (const name of hiding) expect([name, dropIn.get(name)]).toEqual([name, ['no']]);
+    expect(dropIn.get('CapabilityBoundingSet')?.[0]?.split(' ')).toEqual(
+      expect.arrayContaining(['CAP_SYS_ADMIN', 'CAP_DAC_OVERRIDE']),
+    );
+  });
+
+  (hasSystemd ? it : it.skip)('passes systemd-analyze verify, where there is one', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'hostler-units-'));
+    try {
+      cpSync(new URL('systemd/', manifests), folder, { recursive: true });
+      for (const unit of units) {
+        const text = readFileSync(join(folder, unit), 'utf8');
+        writeFileSync(join(folder, unit), text.replace('/opt/hostler/bin/hostler', '/bin/true'));
+      }
+      const verify = ['verify', '--man=no', ...units.map((unit) => join(folder, unit))];
+      const { status, stderr } = spawnSync('systemd-analyze', verify, { encoding: 'utf8' });
+      expect({ status, complaints: stderr.split('\n').filter((line) => line.includes(folder)) }).toEqual({
+        status: 0,
+        complaints: [],
+      });
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
 });
+
+function settingsOf(path: string): Map<string, string[]> {
+  const settings = new Map<string, string[]>();
+  for (const line of read(`systemd/${path}`).split('\n')) {
+    const [, name, value] = /^([A-Z]\w+)=(.*)$/.exec(line) ?? [];
+    if (name !== undefined) settings.set(name, [...(settings.get(name) ?? []), value as string]);
+  }
+  return settings;
+}

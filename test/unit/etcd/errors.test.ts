@@ -14,8 +14,23 @@ import {
   GRPCUnknownError,
 } from 'etcd3';
 import { etcdFailure } from '../../../src/etcd/errors.ts';
+import { saysNoLeader } from '../../../src/ports/storage.ts';
 
 describe('a failed call to etcd', () => {
+  it('for want of a leader did nothing, and says so whatever is made of it', () => {
+    const { fate, error } = etcdFailure(
+      new GRPCUnavailableError('14 UNAVAILABLE: etcdserver: no leader'),
+      'read /x',
+    );
+    expect([fate, error.code, error.message]).toEqual([
+      'unsent',
+      'Unavailable',
+      'Cannot read /x: etcd has no leader',
+    ]);
+    expect(saysNoLeader(new Error('later', { cause: error }))).toBe(true);
+    expect(saysNoLeader(etcdFailure(new GRPCUnknownError('2 UNKNOWN: what'), 'read /x').error)).toBe(false);
+  });
+
   it.each([
     [
       'unsent',

@@ -54,4 +54,34 @@ describe('the flags of an embedded etcd', () => {
     );
     expect(etcdFlags(options)).not.toContain('--client-cert-auth=true');
   });
+
+  const members = [
+    { name: 'a', url: 'https://10.0.0.1:2380' },
+    { name: 'b', url: 'https://b.example:2380' },
+    { name: 'c', url: 'https://10.0.0.3:2380' },
+  ];
+
+  it('of a member have the others prove who they are, and know all of them', () => {
+    const flags = etcdFlags({ ...options, tls, member: { name: 'a', members, joins: false, tls } });
+    expect(flags).toEqual(
+      expect.arrayContaining([
+        '--name=a',
+        '--listen-peer-urls=https://10.0.0.1:2380',
+        '--initial-advertise-peer-urls=https://10.0.0.1:2380',
+        '--initial-cluster=a=https://10.0.0.1:2380,b=https://b.example:2380,c=https://10.0.0.3:2380',
+        '--initial-cluster-state=new',
+        '--peer-client-cert-auth=true',
+        '--peer-trusted-ca-file=/pki/ca.pem',
+        '--client-cert-auth=true',
+      ]),
+    );
+    expect(new Set(flags.map((flag) => flag.split('=')[0])).size).toBe(flags.length);
+  });
+
+  it('of a member with a name listen on all addresses, and join where it is asked for', () => {
+    const flags = etcdFlags({ ...options, tls, member: { name: 'b', members, joins: true, tls } });
+    expect(flags).toEqual(
+      expect.arrayContaining(['--listen-peer-urls=https://0.0.0.0:2380', '--initial-cluster-state=existing']),
+    );
+  });
 });

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { array, assert, integer, property, record } from 'fast-check';
 import { createKeeper, emptyMemory } from '../../../src/guard/keeper.ts';
+import { defaultTiming } from '../../../src/plan/failover/timing.ts';
 import type { GuardLease } from '../../../src/ports/guard.ts';
 import { createFakeClock } from '../../support/fake-clock.ts';
 
@@ -14,7 +15,8 @@ function createWorld() {
     deadlineMs: clock.monotonicMs() + leftMs,
     wallDeadlineMs: clock.nowMs() + leftMs,
     revoked: false,
-    fenceDelayMs: 3_000,
+    timing: defaultTiming,
+    liveUntilMs: -Infinity,
     startMarginMs: 2_000,
     ...more,
   });
@@ -42,7 +44,10 @@ describe('the keeper of a guard', () => {
 
   it('leaves the daemon less time where the fence delay is short', async () => {
     const { clock, keeper, lease } = createWorld();
-    keeper.order({ lease: lease(1_000, { fenceDelayMs: 600 }), containers: [web] });
+    keeper.order({
+      lease: lease(1_000, { timing: { ...defaultTiming, fenceDelayMs: 600 } }),
+      containers: [web],
+    });
     await clock.advance(1_000);
     expect(keeper.due()?.daemonMs).toBe(200);
   });
@@ -116,6 +121,7 @@ describe('the keeper of a guard', () => {
     keeper.order({ lease: lease(5_000), containers: [web] });
     const next = createKeeper(clock, keeper.memory());
     expect(next.mayStart(web)).toBe(true);
+    expect(next.report()).toMatchObject({ timing: defaultTiming, liveUntilMs: -Infinity });
     await clock.advance(5_000);
     expect(next.due()).toBeDefined();
   });

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { createGuardClient } from '../../../src/guard/client.ts';
+import { defaultTiming } from '../../../src/plan/failover/timing.ts';
 import { runGuard } from '../../../src/guard/guard.ts';
 import { openMemoryFile } from '../../../src/guard/memory-file.ts';
 import { emptyMemory } from '../../../src/guard/keeper.ts';
@@ -17,7 +18,8 @@ const lease = () => ({
   deadlineMs: clock.monotonicMs() + 60_000,
   wallDeadlineMs: clock.nowMs() + 60_000,
   revoked: false,
-  fenceDelayMs: 3_000,
+  timing: defaultTiming,
+  liveUntilMs: -Infinity,
   startMarginMs: 0,
 });
 
@@ -62,6 +64,7 @@ describe('a guard and its client', () => {
     expect(await guard.connect(never)).toEqual({
       term: 0,
       deadlineMs: -Infinity,
+      liveUntilMs: -Infinity,
       released: false,
       containers: [],
     });

@@ -20,8 +20,8 @@ describe("the kernel's watchdog", () => {
   });
   afterEach(() => rm(folder, { recursive: true }));
 
-  /** @param left how many containers are still there when they are to be stopped */
-  const run = async (left: number, ms: number): Promise<number> => {
+  /** @param enforce stops what is to stop. @returns how often it was fed in the second after `ms` */
+  const run = async (enforce: () => number, ms: number): Promise<number> => {
     const clock = createFakeClock();
     const stop = new AbortController();
     const memory: GuardOptions['memory'] = {
@@ -32,7 +32,7 @@ describe("the kernel's watchdog", () => {
     const socketPath = join(folder, 'guard.sock');
     const watchdog = openWatchdog(device);
     const ended = runGuard(
-      { socketPath, clock, logger, memory, stopper: { enforce: () => left }, watchdog },
+      { socketPath, clock, logger, memory, stopper: { enforce }, watchdog },
       stop.signal,
     );
     while (clock.pending() === 0) await new Promise((resolve) => setImmediate(resolve));
@@ -42,15 +42,27 @@ describe("the kernel's watchdog", () => {
     const after = await fed();
     stop.abort();
     await ended;
-    expect(await readFile(device, 'utf8')).toMatch(/V$/);
     return after - before;
   };
 
   it('is fed while the guard does its duty, and closed in order at the end', async () => {
-    expect(await run(0, 20_000)).toBe(20);
+    expect(await run(() => 0, 20_000)).toBe(20);
+    expect(await readFile(device, 'utf8')).toMatch(/^\.+V$/);
   });
 
   it('is fed no more once a container cannot be stopped', async () => {
-    expect(await run(1, 20_000)).toBe(0);
+    expect(await run(() => 1, 20_000)).toBe(0);
+  });
+
+  it('is left as it is by a guard that ends while a container cannot be stopped', async () => {
+    await run(() => 1, 1_000);
+    expect(await readFile(device, 'utf8')).toMatch(/^\.+$/);
+  });
+
+  it('is left as it is when it cannot even be told whether there is something to stop', async () => {
+    await run(() => {
+      throw new Error('no /proc');
+    }, 1_000);
+    expect(await readFile(device, 'utf8')).not.toContain('V');
   });
 });

@@ -116,6 +116,54 @@ describe('the Incus driver', () => {
     ]);
   });
 
+  it.each([
+    ['has no process', sync({ pid: 0 })],
+    ['cannot find its process', failed(500, "Invalid PID '?'")],
+    ['is gone by then', failed(404, 'Not Found')],
+  ])('starts nothing that is said to run and %s, which is a Conflict', async (_, state) => {
+    daemon.answers.set('GET /1.0/instances/web', sync({ ...INSTANCE, status: 'Running' }));
+    daemon.answers.set('GET /1.0/instances/web/state', state);
+    await expect(driver.startInstance('web', never)).rejects.toMatchObject({ code: 'Conflict' });
+    expect(daemon.bodies).toEqual([]);
+  });
+
+  it('starts nothing that runs', async () => {
+    daemon.answers.set('GET /1.0/instances/web', sync({ ...INSTANCE, status: 'Running' }));
+    daemon.answers.set('GET /1.0/instances/web/state', sync({ pid: 12 }));
+    await driver.startInstance('web', never);
+    expect(daemon.bodies).toEqual([]);
+  });
+
+  it('tells of a start that failed once the daemon no longer says that it runs', async () => {
+    daemon.answers.set('GET /1.0/operations/op/wait', failed(500, 'Failed to run: forkstart: exit status 1'));
+    daemon.answers.set('GET /1.0/instances/web/state', failed(500, "Invalid PID '?'"));
+    let isTold = false;
+    const start = driver.startInstance('web', never).catch((error: unknown) => {
+      isTold = true;
+      return error;
+    });
+    await arrived('PUT');
+    daemon.answers.set('GET /1.0/instances/web', sync({ ...INSTANCE, status: 'Running' }));
+    const looks = (): number => daemon.requests.filter((what) => what === 'GET /1.0/instances/web').length;
+    const looksOnce = async (): Promise<void> => {
+      const before = looks();
+      while (looks() === before) {
+        await clock.advance(100);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    };
+    await looksOnce();
+    await looksOnce();
+    expect(isTold).toBe(false);
+    // It says Stopped once in between.
+    daemon.answers.set('GET /1.0/instances/web', sync(INSTANCE));
+    await looksOnce();
+    expect(isTold).toBe(false);
+    daemon.answers.set('GET /1.0/instances/web/state', sync({ pid: 0 }));
+    await looksOnce();
+    expect(await start).toMatchObject({ message: expect.stringContaining('forkstart') });
+  });
+
   it('lets what is frozen go on before it stops it', async () => {
     daemon.answers.set('GET /1.0/instances/web', sync({ ...INSTANCE, status: 'Frozen' }));
     daemon.answers.set('GET /1.0/operations/op/wait', sync({ status_code: 200, metadata: null }));

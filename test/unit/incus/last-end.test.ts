@@ -14,6 +14,15 @@ const noise = line(
   'commands - commands.c:lxc_cmd_rsp_recv_fds:128 - Failed to receive file descriptors',
 );
 
+const notRun =
+  line(
+    'ERROR',
+    'start - ../src/lxc/start.c:start:2197 - No such file or directory - Failed to exec "/sbin/init"',
+  ) +
+  line('ERROR', 'sync - sync.c:sync_wait:34 - An error occurred in another process') +
+  line('ERROR', 'start - ../src/lxc/start.c:__lxc_start:2107 - Failed to spawn container "web"') +
+  hook;
+
 describe('how an instance ended, by the log', () => {
   it.each([
     ['a status', started + child('error (3)') + hook + noise, 'error', 'Exited with status 3'],
@@ -25,6 +34,19 @@ describe('how an instance ended, by the log', () => {
       'Killed by signal 11',
     ],
     ['status 0', started + noise + hook, 'clean', 'Exited with status 0'],
+    [
+      'an init that could not be run',
+      notRun,
+      'error',
+      'Could not be started: No such file or directory - Failed to exec "/sbin/init"',
+    ],
+    ['a run that came after a start that failed', notRun + started + hook, 'clean', 'Exited with status 0'],
+    [
+      'a start that failed above what is read',
+      notRun.slice(notRun.indexOf('start.c:__lxc')),
+      'error',
+      'Could not be started: the log of its start does not say why',
+    ],
     ['a poweroff', started + child('signal Interrupt(2)') + hook, 'clean', 'Powered itself off'],
     ['a reboot that went wrong', started + child('signal Hangup(1)') + hook, 'unknown', 'Rebooted itself'],
     ['no end', started + noise, 'unknown', 'How it ended is not known'],

@@ -5,7 +5,11 @@ import { createServer as createHttp1Server, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createAuthority, issueCertificate } from '../../../src/apiserver/pki/certificates.ts';
+import {
+  type CertificateAuthority,
+  createAuthority,
+  issueCertificate,
+} from '../../../src/apiserver/pki/certificates.ts';
 import { renderKubeconfig } from '../../../src/apiserver/pki/kubeconfig.ts';
 import { systemClock } from '../../../src/ports/clock.ts';
 
@@ -26,9 +30,13 @@ export interface ApiStub {
   stop(): Promise<void>;
 }
 
-export async function startApiStub(handler: Handler, protocol: 'h2' | 'http/1.1' = 'h2'): Promise<ApiStub> {
+export async function startApiStub(
+  handler: Handler,
+  protocol: 'h2' | 'http/1.1' = 'h2',
+  authority?: CertificateAuthority,
+): Promise<ApiStub> {
   const folder = await mkdtemp(join(tmpdir(), 'hostler-api-stub-'));
-  const ca = await createAuthority('test', systemClock);
+  const ca = authority ?? (await createAuthority('test', systemClock));
   const names = ['127.0.0.1', 'localhost'];
   const server = await issueCertificate(
     ca,
@@ -73,7 +81,7 @@ export async function startApiStub(handler: Handler, protocol: 'h2' | 'http/1.1'
   let files = 0;
   const kubeConfigFor = async (to: string): Promise<string> => {
     const path = join(folder, `kubeconfig-${files++}`);
-    await writeFile(path, renderKubeconfig({ server: to, caPem: ca.certificatePem, client, user: 'me' }));
+    await writeFile(path, renderKubeconfig({ servers: [to], caPem: ca.certificatePem, client, user: 'me' }));
     return path;
   };
   const cut = (): void => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { createEventRecorder, type EventObject, eventRef } from '../../../src/kube/event-recorder.ts';
+import { HostlerError } from '../../../src/ports/errors.ts';
 import { silentLogger } from '../../../src/ports/logger.ts';
 import { createFakeClock } from '../../support/fake-clock.ts';
 import { createFakeObjectStore } from '../../support/fake-object-store.ts';
@@ -12,11 +13,11 @@ const web = {
   uid: 'u1',
 };
 
-function setUp() {
+function setUp(logger = silentLogger) {
   const clock = createFakeClock();
   const store = createFakeObjectStore(clock);
   const open = () =>
-    createEventRecorder({ store, source: { component: 'agent', host: 'h1' }, clock, logger: silentLogger });
+    createEventRecorder({ store, source: { component: 'agent', host: 'h1' }, clock, logger });
   const events = () => store.all<EventObject>(eventRef);
   return { clock, store, recorder: open(), open, events };
 }
@@ -121,6 +122,32 @@ describe('the event recorder', () => {
     await clock.advance(0);
     expect(events().map(({ reason }) => reason)).toEqual(['B']);
   });
+
+  it.each([
+    [
+      'that is being deleted',
+      'Forbidden',
+      { kind: 'Status', details: { name: 'x', causes: [{ reason: 'NamespaceTerminating' }] } },
+      0,
+    ],
+    ['that is gone', 'NotFound', { kind: 'Status', details: { name: 'shop', kind: 'namespaces' } }, 0],
+    ['that it may not write to', 'Forbidden', { kind: 'Status', details: { name: 'x' } }, 1],
+  ] as const)(
+    'loses one of a namespace %s, with a warning only where something is wrong',
+    async (_, code, details, warnings) => {
+      const warned: string[] = [];
+      const logger = {
+        ...silentLogger,
+        warn: (_fields: object, message: string) => void warned.push(message),
+      };
+      const { clock, store, open, events } = setUp(logger);
+      store.faults.failNext(new HostlerError(code, 'no', { details }), { verb: 'create' });
+      open().record(web, 'Normal', 'A', 'x');
+      await clock.advance(0);
+      expect(events()).toEqual([]);
+      expect(warned).toHaveLength(warnings);
+    },
+  );
 
   it('cuts a message that is too long', async () => {
     const { clock, recorder, events } = setUp();

@@ -27,6 +27,23 @@ async function write(user: object, cluster: object = {}, current = 'here'): Prom
 }
 
 describe('a kubeconfig', () => {
+  it('names further servers in an extension', async () => {
+    const servers = ['https://a:6443', 'https://127.0.0.1:6443', 'https://b:6443'];
+    const extensions = [{ name: 'other' }, { name: 'hostler.dev/servers', extension: { servers } }];
+    const access = await readKubeConfig(await write({}, { extensions }));
+    expect(access.servers).toEqual(['https://127.0.0.1:6443', 'https://a:6443', 'https://b:6443']);
+  });
+
+  it.each([[{ servers: 'https://a:6443' }], [{ servers: ['a b'] }]])(
+    'with the extension %j is refused',
+    async (extension) => {
+      const extensions = [{ name: 'hostler.dev/servers', extension }];
+      await expect(readKubeConfig(await write({}, { extensions }))).rejects.toMatchObject({
+        code: 'Invalid',
+      });
+    },
+  );
+
   it.each([
     ['a token', { token: 'abc' }, 'Bearer abc'],
     ['a token in a file beside it', { tokenFile: 'secret' }, 'Bearer from-file'],
@@ -34,7 +51,7 @@ describe('a kubeconfig', () => {
     ['nothing', {}, undefined],
   ])('gives who to be by %s', async (_, user, authorization) => {
     const access = await readKubeConfig(await write(user));
-    expect(access.server).toBe('https://127.0.0.1:6443');
+    expect(access.servers).toEqual(['https://127.0.0.1:6443']);
     expect(access.headers['authorization']).toBe(authorization);
   });
 
@@ -88,7 +105,7 @@ describe('a kubeconfig', () => {
     expect((await readKubeConfig(list)).headers['authorization']).toBe('Bearer abc');
     const there = await readKubeConfig(list, 'there');
     expect(there).toMatchObject({
-      server: 'https://127.0.0.1:6443',
+      servers: ['https://127.0.0.1:6443'],
       headers: { authorization: 'Bearer other' },
     });
     expect(await readNamespace(list, 'there')).toBe('shop');

@@ -22,7 +22,10 @@ describe('agents that ask each other', () => {
     };
   };
   const serve = async (as: peersIdentity.PeerIdentity): Promise<WitnessServer> => {
-    const server = await serveWitness({ host: '127.0.0.1', port: 0 }, as, { sentAgoMs: () => 4_200, logger });
+    const server = await serveWitness({ host: '127.0.0.1', port: 0 }, as, {
+      cutOffForMs: () => 4_200,
+      logger,
+    });
     closers.push(() => server.close());
     return server;
   };

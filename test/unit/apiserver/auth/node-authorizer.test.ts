@@ -19,10 +19,11 @@ const decide = async (attributes: Attributes): Promise<Decision> => defaultAutho
 
 describe('what a node may do', () => {
   it.each<[boolean, ResourceAttributes]>([
-    [true, on('list', 'containers', 'hostler.dev')],
     [true, on('watch', 'storagepools', 'hostler.dev')],
+    [true, on('watch', 'clusterpolicies', 'hostler.dev')],
     [true, on('get', 'nodes', 'hostler.dev', { name: 'host-2' })],
-    [true, on('update', 'nodes', 'hostler.dev', { name: 'host-1' })],
+    [true, on('patch', 'nodes', 'hostler.dev', { name: 'host-1' })],
+    [false, on('update', 'nodes', 'hostler.dev', { name: 'host-1' })],
     [true, on('patch', 'nodes', 'hostler.dev', { name: 'host-1', subresource: 'status' })],
     [true, on('update', 'leases', 'coordination.k8s.io', { namespace: 'hostler-nodes', name: 'host-1' })],
     [true, on('get', 'leases', 'coordination.k8s.io', { namespace: 'hostler-nodes', name: 'host-1' })],
@@ -46,6 +47,7 @@ describe('what a node may do', () => {
     [false, on('create', 'containers', 'hostler.dev')],
     [false, on('delete', 'containers', 'hostler.dev', { name: 'web' })],
     [false, on('create', 'storagepools', 'hostler.dev')],
+    [false, on('update', 'clusterpolicies', 'hostler.dev', { name: 'cluster' })],
     [true, on('get', 'events', '', { namespace: 'default', name: 'x' })],
     [false, on('list', 'events', '')],
     [false, on('list', 'nodes', '')],
@@ -116,6 +118,13 @@ describe("a container's status", () => {
     ['another home', web(), merge({ status: { drainedFrom: 'host-1' } }), 'cannot change status.drainedFrom'],
     ['a stop for maintenance', web(), merge({ status: { stoppedFor: 'Maintenance' } }), 'status.stoppedFor'],
     ['given away by update', web(), update(web({ nodeName: 'host-2', epoch: 3 })), 'status.nodeName'],
+    ['where it was lost', web(), merge({ status: { lostFrom: 'host-2' } }), 'cannot change status.lostFrom'],
+    [
+      'that it was placed',
+      web(),
+      merge({ status: { conditions: [{ type: 'Scheduled', status: 'True' }] } }),
+      'cannot change the condition Scheduled',
+    ],
     ['by a JSON patch', web(), { type: 'patch', patchType: 'json', body: [] }, 'only with a merge patch'],
   ])('%s', async (_name, existing, change, expected) => {
     const reason = await refusal('status', existing, change);
@@ -125,17 +134,29 @@ describe("a container's status", () => {
 });
 
 describe("a container's finalizers", () => {
-  const only = 'only change metadata.finalizers';
+  const only = 'only remove the finalizer';
+  const others = ['hostler.dev/host', 'example.com/other'];
+  const held = { ...web(), metadata: { ...web().metadata, finalizers: others } } as KubeObject;
   it.each<[string, KubeObject, Change, string | undefined]>([
     ['removed', web(), merge({ metadata: { finalizers: [] } }), undefined],
+    [
+      'removed, with the version',
+      web(),
+      merge({ metadata: { resourceVersion: '5', finalizers: [] } }),
+      undefined,
+    ],
     [
       'removed by update',
       web(),
       update({ ...web(), metadata: { ...web().metadata, finalizers: [] } }),
       undefined,
     ],
+    ['its own among others', held, merge({ metadata: { finalizers: ['example.com/other'] } }), undefined],
+    ["others' too", held, merge({ metadata: { finalizers: [] } }), only],
+    ['a new one', web(), merge({ metadata: { finalizers: others } }), only],
     ["another node's", web({ nodeName: 'host-2' }), merge({ metadata: { finalizers: [] } }), 'placed on it'],
     ['with labels', web(), merge({ metadata: { finalizers: [], labels: { a: 'b' } } }), only],
+    ['with owners', web(), merge({ metadata: { finalizers: [], ownerReferences: [] } }), only],
     ['with a spec', web(), merge({ metadata: { finalizers: [] }, spec: { power: 'Stopped' } }), only],
     ['with a spec by update', web(), update({ ...web(), spec: { image: 'images:other' } }), only],
     ['by a JSON patch', web(), { type: 'patch', patchType: 'json', body: [] }, only],

@@ -51,7 +51,7 @@ function setUp(methods: Partial<Registry>, deps: Partial<HandlerDeps> = {}) {
     discovery: createDiscovery(() => [only], 'test'),
     healthChecks: [],
     metricsText: () => Promise.resolve('m 1\n'),
-    inflight: createInflightLimit({ reads: 1, writes: 1 }),
+    inflight: createInflightLimit({ reads: 1, writes: 1, nodeLeases: 1 }),
     clock,
     logger: silentLogger,
     metrics: { count: (_name, labels = {}) => void counted.push(labels), observeSeconds() {}, set() {} },
@@ -144,6 +144,16 @@ describe('limits', () => {
     expect(third.answer).toBeUndefined();
   });
 
+  it('the leases of nodes are counted apart: no other load can refuse them', async () => {
+    const { ask } = setUp({ get: () => new Promise(() => undefined) });
+    await ask({ target: WEB });
+    expect((await ask({ target: WEB })).answer?.status).toBe(429);
+    const lease = '/apis/coordination.k8s.io/v1/namespaces/hostler-nodes/leases/host-1';
+    // This registry has no leases: the request gets as far as that.
+    expect((await ask({ target: lease })).answer?.status).toBe(404);
+    expect((await ask({ target: lease.replace('hostler-nodes', 'default') })).answer?.status).toBe(429);
+  });
+
   it('an identity ends with its certificate', async () => {
     const { ask, clock } = setUp({ get: () => Promise.resolve(stored({})) });
     const peer = { ...ADMIN, notAfterMs: clock.nowMs() + 1_000 };
@@ -170,7 +180,7 @@ describe('watches', () => {
         Promise.resolve(
           (async function* () {
             yield { type: 'BOOKMARK' as const, resourceVersion: 7 };
-            await new Promise((resolve) => call.signal.addEventListener('abort', resolve));
+            await new Promise((resolve) => call.ending?.addEventListener('abort', resolve));
           })(),
         ),
     });

@@ -154,7 +154,7 @@ it('a kubeconfig has everything inside and is for its owner alone', async () => 
   const { ca, admin } = await ensureClusterPki({ dir, serverNames: NAMES, clock });
   const path = join(dir, 'admin.kubeconfig');
   await writeKubeconfig(path, {
-    server: 'https://127.0.0.1:6443',
+    servers: ['https://127.0.0.1:6443'],
     caPem: ca.certificatePem,
     client: admin,
     user: 'me',

@@ -53,6 +53,16 @@ describe('update', () => {
     expect(await api.update('configmaps', configMap('cond', { a: '2' }))).toMatchObject({ data: { a: '2' } });
   });
 
+  it.each(['containers', 'configmaps'])(
+    'of %s that are not there says so, with or without a version',
+    async (kind) => {
+      const absent = kind === 'containers' ? container('absent') : configMap('absent');
+      expect(await refusalOf(api.update(kind, absent))).toMatchObject({ code: 404, reason: 'NotFound' });
+      const versioned = { ...absent, metadata: { ...absent.metadata, resourceVersion: '7' } };
+      expect(await refusalOf(api.update(kind, versioned))).toMatchObject({ code: 404, reason: 'NotFound' });
+    },
+  );
+
   it('keeps spec and status apart', async () => {
     const created = await api.create('containers', container('apart'));
     const status = { phase: 'Running', nodeName: 'host-1' };

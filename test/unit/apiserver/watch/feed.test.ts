@@ -53,7 +53,7 @@ const put = (name: string): Promise<unknown> =>
   storage.put(`${PREFIX}default/${name}`, Buffer.from(JSON.stringify(configMap(name))), 0);
 
 async function settle(): Promise<void> {
-  for (let turn = 0; turn < 10; turn++) await clock.advance(0);
+  for (let turn = 0; turn < 20; turn++) await clock.advance(0);
 }
 
 describe('the feed', () => {
@@ -67,6 +67,48 @@ describe('the feed', () => {
     await settle();
     expect(cache.size).toBe(1_204);
     expect(feed.trouble).toBeUndefined();
+  });
+
+  it('begins in the past, so that watches can begin before the server did', async () => {
+    for (const name of ['a', 'b']) await put(name);
+    const from = (await storage.get('')).revision;
+    await storage.delete(`${PREFIX}default/a`, 2);
+    await put('c');
+    const { feed, cache } = start(storage);
+    await settle();
+    expect(feed.trouble).toBeUndefined();
+    expect(cache.changesAfter(from)?.map((change) => change.whole().type)).toEqual(['DELETED', 'ADDED']);
+    expect(cache.list(all).map(({ object }) => object.metadata.name)).toEqual(['b', 'c']);
+  });
+
+  it('shows nothing of the past to readers, while it comes from there to the present', async () => {
+    for (const name of ['a', 'b', 'c']) await put(name);
+    const revisions: number[] = [];
+    const slow: Storage = Object.create(storage, {
+      watch: {
+        value: async function* (prefix: string, after: number, signal: AbortSignal) {
+          for await (const batch of storage.watch(prefix, after, signal)) {
+            yield batch;
+            revisions.push(feed.revision);
+          }
+        },
+      },
+      list: { value: storage.list.bind(storage) },
+    }) as Storage;
+    const { feed } = start(slow);
+    await settle();
+    expect(revisions).toEqual([0, 0, 4]);
+  });
+
+  it('begins where the store has been compacted to, and with nothing older', async () => {
+    for (let index = 0; index < 500; index++) await put(`m${index}`);
+    const { revision } = await storage.get('');
+    storage.compact(revision - 450);
+    const { feed, cache } = start(storage);
+    await settle();
+    expect(feed.revision).toBe(revision);
+    expect(cache.oldestRevision).toBe(revision - 400);
+    expect(cache.size).toBe(500);
   });
 
   it('leaves out what it cannot read, and goes on', async () => {

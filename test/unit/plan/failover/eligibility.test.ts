@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { ContainerSpec } from '../../../../src/crds/container.ts';
-import { failoverOf, isMovable } from '../../../../src/plan/failover/eligibility.ts';
+import { failoverOf, isMovable, mayLetGo } from '../../../../src/plan/failover/eligibility.ts';
 import { container, storagePool } from '../../../support/cluster-objects.ts';
 
 const shared = storagePool('shared');
@@ -61,6 +61,8 @@ describe('failoverOf', () => {
   });
 });
 
+const deleting = { deletionTimestamp: '2026-01-01T00:00:00Z' };
+
 describe('isMovable', () => {
   const policy = (name: 'Recreate' | 'Stay') => ({ failover: { policy: name } });
   it.each([
@@ -74,10 +76,35 @@ describe('isMovable', () => {
   });
 
   it('leaves what is being deleted', () => {
-    const web = container('web', {
-      spec: policy('Recreate'),
-      metadata: { deletionTimestamp: '2026-01-01T00:00:00Z' },
-    });
+    const web = container('web', { spec: policy('Recreate'), metadata: deleting });
     expect(isMovable({ ...web, status: { failover: 'Recreate' } }, pools)).toBe(false);
+  });
+
+  it('brings what is being deleted to where its files on shared storage can be removed', () => {
+    const web = container('web', { spec: { rootPool: 'shared' }, metadata: deleting });
+    expect(isMovable({ ...web, status: { failover: 'Recover' } }, pools)).toBe(true);
+  });
+});
+
+describe('mayLetGo', () => {
+  const local = { failover: { policy: 'Recreate' } } as const;
+  const stay = { failover: { policy: 'Stay' } } as const;
+  it.each([
+    { when: 'it has stopped with the lease', spec: local, agreed: 'Recreate', by: 'LeaseExpired', may: true },
+    { when: 'it may run on without a lease', spec: stay, agreed: 'Stay', by: 'LeaseExpired', may: false },
+    { when: 'an operator says so', spec: stay, agreed: 'Stay', by: 'Operator: alice', may: true },
+    { when: 'its host was switched off', spec: stay, agreed: 'Stay', by: 'Fencing: redfish', may: true },
+    {
+      when: 'it has files elsewhere',
+      spec: { rootPool: 'shared' },
+      agreed: 'Recover',
+      by: 'Operator: alice',
+      may: false,
+    },
+  ] as const)('$when: $may', ({ spec, agreed, by, may }) => {
+    const status = { failover: agreed };
+    const web = { ...container('web', { spec, metadata: deleting }), status };
+    expect(mayLetGo(web, pools, by)).toBe(may);
+    expect(mayLetGo({ ...container('web', { spec }), status }, pools, by)).toBe(false);
   });
 });

@@ -33,6 +33,7 @@ const facts = (more: Partial<StandingFacts>): StandingFacts => ({
 });
 const revocable = { verdict: { state: 'Revocable', revision: 7 } as const, nowMs: 18_000 };
 const braked = { verdict: { state: 'Braked' } as const, nowMs: 18_000 };
+const gone = { ...revocable, lease: undefined, deleted: lease };
 const suspect = { state: 'Suspect' } as const;
 
 describe('standingOf', () => {
@@ -81,7 +82,44 @@ describe('standingOf', () => {
     [
       'has no Node object any more',
       { ...revocable, node: undefined },
+      { is: 'Fenceable', proof: 'LeaseExpired' },
+    ],
+    [
+      'has no Node object any more, and had no guard',
+      { ...revocable, node: undefined, lease: { ...lease, isGuarded: false } },
       { is: 'Waiting', reason: 'WaitingForFence' },
+    ],
+    ['had its lease deleted, at first', { ...gone, verdict: suspect, nowMs: 11_000 }, { is: 'Unproven' }],
+    [
+      'had its lease deleted, and makes no new one',
+      { ...gone, verdict: suspect },
+      { is: 'Unheard', reason: 'LeaseDeleted' },
+    ],
+    ['had its lease deleted for long enough', gone, { is: 'Fenceable', proof: 'LeaseExpired' }],
+    [
+      'had its lease deleted, and no guard',
+      { ...gone, deleted: { ...lease, isGuarded: false } },
+      { is: 'Waiting', reason: 'WaitingForFence' },
+    ],
+    [
+      'is one of many that are silent, without a lease',
+      { ...gone, ...braked },
+      { is: 'Waiting', reason: 'StormBrake' },
+    ],
+    [
+      'had its revoked lease deleted',
+      { ...gone, deleted: { ...lease, holder: '', revokedBy: 'Operator: alice' } },
+      { is: 'Fenceable', by: 'Operator: alice' },
+    ],
+    [
+      'had a lease deleted that it was never given',
+      { ...gone, deleted: { ...lease, holder: '' } },
+      { is: 'Unheard', reason: 'NoLease' },
+    ],
+    [
+      'has no lease that this leader knows of, by the word of an operator',
+      { lease: undefined, sight: undefined, nowMs: 6_000, node: word },
+      { is: 'Fenceable', proof: 'Operator' },
     ],
     ['is one of many that are silent', braked, { is: 'Waiting', reason: 'StormBrake' }],
     [

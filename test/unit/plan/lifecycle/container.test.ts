@@ -23,6 +23,34 @@ const failure: StepFailure = {
 const rows: [string, Partial<ContainerFacts>, Partial<Step>][] = [
   ['does nothing when all is as it should be', {}, { do: 'nothing' }],
   [
+    'waits for what runs since a moment ago to last',
+    { record: record({ history: { inARow: 0, seenSinceMs: NOW_MS - 500 } }) },
+    { do: 'wait', reason: 'JustStarted', afterMs: 1_500 },
+  ],
+  [
+    'does nothing to what has lasted',
+    { record: record({ history: { inARow: 0, seenSinceMs: NOW_MS - 2_000 } }) },
+    { do: 'nothing' },
+  ],
+  [
+    'does not wait for a clock that was set back',
+    { record: record({ history: { inARow: 0, seenSinceMs: NOW_MS + 60_000 } }) },
+    { do: 'nothing' },
+  ],
+  [
+    'waits while a run that has ended is shown again',
+    { record: record(ended) },
+    { do: 'wait', reason: 'Ending' },
+  ],
+  [
+    'updates what has just been started, if it is behind',
+    {
+      seen: instance({ mark: { uid: 'uid-web', epoch: 1, generation: 1 } }),
+      record: record({ history: { inARow: 0, seenSinceMs: NOW_MS } }),
+    },
+    { do: 'update' },
+  ],
+  [
     'ignores what is placed elsewhere',
     { container: placed({}, {}, { nodeName: 'host-2' }) },
     { do: 'ignore' },

@@ -94,6 +94,8 @@ function look(at: ContainerFacts): ContainerFacts {
   };
 }
 
+const nowOf = (ms: number) => ({ ms, iso: new Date(ms).toISOString() });
+
 /** A daemon and an agent that do what the step says. */
 function carryOut(at: ContainerFacts, step: Step): ContainerFacts {
   const { container, record: old } = at;
@@ -108,7 +110,12 @@ function carryOut(at: ContainerFacts, step: Step): ContainerFacts {
   switch (step.do) {
     case 'create':
       return step.start
-        ? { ...at, nowMs, seen: { ...instance(), mark, ...run }, record: recordStarted(old, container) }
+        ? {
+            ...at,
+            nowMs,
+            seen: { ...instance(), mark, ...run },
+            record: recordStarted(old, container, nowOf(nowMs)),
+          }
         : { ...at, nowMs, seen: instance({ mark, status: 'Stopped' }), record: { ...old, power: 'Stopped' } };
     case 'update':
       return { ...at, nowMs, seen: { ...seen, mark } };
@@ -117,7 +124,7 @@ function carryOut(at: ContainerFacts, step: Step): ContainerFacts {
         ...at,
         nowMs,
         seen: { ...seen, status: 'Running', ...run },
-        record: recordStarted(old, container),
+        record: recordStarted(old, container, nowOf(nowMs)),
       };
     case 'stop':
       return { ...at, nowMs, seen: { ...seen, status: 'Stopped' }, record: recordStopping(old) };
@@ -239,7 +246,10 @@ describe('planContainer, whatever the facts', () => {
           typeof at.seen === 'object' &&
           at.seen.status === 'Running' &&
           at.seen.mark?.generation === at.container.metadata.generation &&
-          at.seen.mark?.epoch === at.container.status?.epoch;
+          at.seen.mark?.epoch === at.container.status?.epoch &&
+          // Neither just started, nor seen to have ended.
+          NOW_MS - (at.record.history.seenSinceMs ?? 0) >= 2_000 &&
+          at.record.history.endedAtMs === undefined;
         expect(ready?.status === 'True' && !isGood).toBe(false);
         expect(ready?.observedGeneration).toBe(at.container.metadata.generation);
       }),

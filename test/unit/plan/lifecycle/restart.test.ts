@@ -166,9 +166,22 @@ describe('what the agent remembers of a container', () => {
     expect(newRecord(container)).toMatchObject({ power: 'Running', restarts: 4, restartedAt: 'x' });
   });
 
+  it('counts a restart with its start, and not again when it is seen to run', () => {
+    const ended = record({
+      history: { inARow: 2, endedAtMs: now.ms - 1, end: { kind: 'error', message: 'x' } },
+    });
+    const started = recordStarted(ended, placed(), now);
+    expect(started).toMatchObject({ restarts: 1, lastRestart: { reason: 'Error' }, history: { inARow: 3 } });
+    expect(started.history.endedAtMs).toBeUndefined();
+    const run = seen({ lastStartedAt: 'later', lastStartedAtMs: now.ms });
+    expect(observeInstance(started, run)).toMatchObject({ restarts: 1, history: { inARow: 3 } });
+    const over = observeInstance(started, seen({ status: 'Stopped', lastStartedAt: 'later' }));
+    expect(over).toMatchObject({ restarts: 1, history: { inARow: 3, endedAtMs: now.ms } });
+  });
+
   it('fulfils the annotation by a start', () => {
     const container = placed({}, { annotations: { 'hostler.dev/restartedAt': 'x' } });
-    expect(recordStarted(record({ restartRequired: ['a'] }), container)).toMatchObject({
+    expect(recordStarted(record({ restartRequired: ['a'] }), container, now)).toMatchObject({
       power: 'Running',
       restartedAt: 'x',
       restartRequired: [],

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { forward } from '../../../src/cmd/forward.ts';
+import { forward } from '../../../../src/cmd/forward.ts';
 
 let folder = '';
 let path = '';
@@ -38,7 +38,7 @@ async function freePort(): Promise<number> {
 describe('forward', () => {
   it('passes bytes on both ways', async () => {
     const port = await freePort();
-    const close = await forward(`127.0.0.1:${port}`, path);
+    const close = await forward(`127.0.0.1:${port}`, [path]);
     const client = connect(port, '127.0.0.1');
     client.write('hello');
     const [chunk] = (await once(client, 'data')) as [Buffer];
@@ -49,7 +49,7 @@ describe('forward', () => {
 
   it('ends a connection whose other end has ended', async () => {
     const port = await freePort();
-    const close = await forward(`127.0.0.1:${port}`, path);
+    const close = await forward(`127.0.0.1:${port}`, [path]);
     const client = connect(port, '127.0.0.1');
     client.write('hello');
     await once(client, 'data');
@@ -61,7 +61,7 @@ describe('forward', () => {
 
   it('ends a connection when nobody listens on the socket, and goes on', async () => {
     const port = await freePort();
-    const close = await forward(`127.0.0.1:${port}`, join(folder, 'none.sock'));
+    const close = await forward(`127.0.0.1:${port}`, [join(folder, 'none.sock')]);
     const client = connect(port, '127.0.0.1');
     client.on('error', () => undefined);
     await once(client, 'close');
@@ -70,6 +70,6 @@ describe('forward', () => {
   });
 
   it.each(['0.0.0.0:6443', '10.0.0.1:6443', '6443'])('refuses to listen on %s', async (listen) => {
-    await expect(forward(listen, path)).rejects.toThrow(/must be 127/);
+    await expect(forward(listen, [path])).rejects.toThrow(/must be 127/);
   });
 });

@@ -1,0 +1,24 @@
+import { open } from 'node:fs/promises';
+
+/** What is to be on the disk, and not only in the kernel's memory, when the promise resolves. */
+
+/** The file `path`, made or written over, readable by root alone. To be renamed into its place: half of it may be read meanwhile. */
+export async function writeSynced(path: string, text: string): Promise<void> {
+  const file = await open(path, 'w', 0o600);
+  try {
+    await file.writeFile(text);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** A file that was made in a folder, or renamed, is there after a power cut only once its folder is synced. */
+export async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}

@@ -1,3 +1,0 @@
-import { runSchedules } from './run-schedules.ts';
-
-runSchedules(1, 2);
