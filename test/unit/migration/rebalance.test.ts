@@ -29,7 +29,7 @@ it('a crowded host is relieved, with all files, and after that nothing moves any
   const count = (): number => trial.store.all<Migration>(migrationKind).length;
   expect(await trial.until(() => count() === 4, 180)).toBe(true);
   await trial.run(10);
-  const places = NAMES.map((name) => trial.container(name).status?.nodeName);
+  const places = NAMES.map((name) => trial.container(name).status?.nodeName ?? '');
   expect(places.toSorted()).toEqual(['host-1', 'host-1', 'host-2', 'host-2', 'host-3', 'host-3']);
   expect(NAMES.map((name) => trial.read(name, 'kept'))).toEqual(NAMES);
   await trial.run(120);
