@@ -202,7 +202,7 @@ describe('after the switch', () => {
     ).toBe(expected);
   });
 
-  it('it succeeds once the source is clear, or after a while without it', () => {
+  it('succeeds once the source is clear, or after a while without it', () => {
     const arrived = { ...completing, pauseMs: 900 };
     const free = moving(undefined, { nodeName: 'host-2', phase: 'Running' });
     const cleared = { ...arrived, sourceReport: { cleared: true } };
