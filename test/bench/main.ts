@@ -10,6 +10,7 @@ import { drain } from './drain.ts';
 import { failover } from './failover.ts';
 import { type Figure, formatFigures } from './figure.ts';
 import { leaderTakeover } from './leader.ts';
+import { measureMigrations } from './migrate.ts';
 import { type BenchCluster, startBenchCluster } from './local-cluster.ts';
 import { atRest } from './rest.ts';
 import { restartAfterKill } from './restart.ts';
@@ -22,7 +23,11 @@ const onCluster: Record<string, (cluster: BenchCluster) => Promise<Figure[]>> = 
   failover,
   drain,
 };
-const alone: Record<string, () => Promise<Figure[]>> = { api: measureApi, leader: leaderTakeover };
+const alone: Record<string, () => Promise<Figure[]>> = {
+  api: measureApi,
+  leader: leaderTakeover,
+  migrate: measureMigrations,
+};
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: 'string' } } });
 const known = [...Object.keys(onCluster), ...Object.keys(alone)];
