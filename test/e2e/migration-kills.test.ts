@@ -5,5 +5,5 @@ import { useCluster } from './scene.ts';
 const trial = useCluster();
 
 describe('a cold migration', () => {
-  describeKills(trial);
+  describeKills(trial, 'Cold');
 });

@@ -92,16 +92,20 @@ const ROOT = join(import.meta.dirname, '../..');
 const HOSTLER = join(ROOT, 'bin/hostler');
 const HOSTS = hostNames(3);
 
-export async function startTestCluster(): Promise<TestCluster> {
+/** @param live whether its containers can move while they run; wants what `scripts/setup --live` brings */
+export async function startTestCluster({ live = false } = {}): Promise<TestCluster> {
   const stateDir = await mkdtemp('/var/tmp/hostler-e2e-');
   const port = await freePort();
   let locals: LocalHost[] = [];
   const up = async (): Promise<void> => {
     const flags = ['--hosts', String(HOSTS.length), '--port', String(port), '--state-dir', stateDir];
+    if (live) flags.push('--live');
     await run([HOSTLER, 'up', ...flags], { timeoutMs: 120_000 });
     // Those that were down have new namespaces.
     const network = await openNetwork(stateDir);
-    locals = await Promise.all(HOSTS.map((name) => startHost({ name, stateDir, network, runtime: 'incus' })));
+    locals = await Promise.all(
+      HOSTS.map((name) => startHost({ name, stateDir, network, runtime: 'incus', live })),
+    );
   };
   const parts = async (): Promise<PartStatus[]> => (await localStatus(stateDir))?.parts ?? [];
   try {
@@ -113,7 +117,7 @@ export async function startTestCluster(): Promise<TestCluster> {
   const paths = localPaths(stateDir);
   const node = join(ROOT, 'node_modules/node/bin/node');
   const local: LocalCluster = {
-    options: { stateDir, port, hosts: HOSTS.length, runtime: 'incus' },
+    options: { stateDir, port, hosts: HOSTS.length, runtime: 'incus', live },
     program: [existsSync(node) ? node : process.execPath, join(ROOT, 'dist/hostler.mjs')],
   };
   const network = await openNetwork(stateDir);
