@@ -59,6 +59,11 @@ const entries: readonly Entry[] = [
     load: async () => (await import('./guard.ts')).guardCommand(),
   },
   {
+    name: 'doctor',
+    description: 'look at this host: what works, what does not, and what to do about it',
+    load: async () => (await import('./doctor.ts')).doctorCommand(),
+  },
+  {
     name: 'plan',
     description: 'show what would be done, without doing it: plan node-loss',
     load: async () => (await import('./plan.ts')).planCommand(),

@@ -26,7 +26,8 @@ export interface BenchCluster {
   down(): Promise<void>;
 }
 
-export async function startBenchCluster(): Promise<BenchCluster> {
+/** @param live whether containers can move while they run */
+export async function startBenchCluster({ live = false }: { live?: boolean } = {}): Promise<BenchCluster> {
   const stateDir = await mkdtemp('/var/tmp/hostler-bench-');
   const hostler = async (...argv: string[]): Promise<string> =>
     (await execute(HOSTLER, [...argv, '--state-dir', stateDir], { maxBuffer: 2 ** 26 })).stdout;
@@ -36,7 +37,7 @@ export async function startBenchCluster(): Promise<BenchCluster> {
     await rm(stateDir, { recursive: true, force: true });
   };
   const up = async (): Promise<void> => {
-    await hostler('up', '--hosts', '3', '--port', String(port));
+    await hostler('up', '--hosts', '3', '--port', String(port), ...(live ? ['--live'] : []));
   };
   try {
     await up();

@@ -10,6 +10,7 @@ import { drain } from './drain.ts';
 import { DEFAULTS, failoverAt, failoverMany, QUICK } from './failover.ts';
 import { type Figure, formatFigures } from './figure.ts';
 import { leaderTakeover } from './leader.ts';
+import { measureMigrations } from './migrate.ts';
 import { type BenchCluster, startBenchCluster } from './local-cluster.ts';
 import { renewals } from './renewals.ts';
 import { replicas } from './replicas.ts';
@@ -35,6 +36,7 @@ const onCluster: Record<string, (cluster: BenchCluster) => Promise<Figure[]>> = 
 const alone: Record<string, () => Promise<Figure[]>> = {
   api: measureApi,
   leader: leaderTakeover,
+  migrate: measureMigrations,
   renewals,
   replicas,
   witnesses: benchWitnesses,

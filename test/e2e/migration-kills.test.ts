@@ -4,4 +4,6 @@ import { useCluster } from './scene.ts';
 
 const trial = useCluster();
 
-describe('a cold migration', () => describeKills(trial));
+describe('a cold migration', () => {
+  describeKills(trial, 'Cold');
+});

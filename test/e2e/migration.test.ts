@@ -5,5 +5,9 @@ import { useCluster } from './scene.ts';
 
 const trial = useCluster();
 
-describe('a cold migration', () => describeColdMoves(trial));
-describe('a Migration that cannot be', () => describeRefusals(trial));
+describe('a cold migration', () => {
+  describeColdMoves(trial);
+});
+describe('a Migration that cannot be', () => {
+  describeRefusals(trial);
+});

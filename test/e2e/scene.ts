@@ -85,11 +85,11 @@ export function isReady({ status, metadata }: Container): boolean {
 }
 
 /** To be called once in a test file: starts the cluster before its tests, ends it after them and looks for leaks. */
-export function useCluster(): Trial {
+export function useCluster(options: { live?: boolean } = {}): Trial {
   let cluster: TestCluster | undefined;
   let scenes = 0;
   beforeAll(async () => {
-    cluster = await startTestCluster();
+    cluster = await startTestCluster(options);
   }, 120_000);
   afterAll(async () => {
     await cluster?.stop();

@@ -87,18 +87,27 @@ const ROOT = join(import.meta.dirname, '../..');
 const HOSTLER = join(ROOT, 'bin/hostler');
 const HOSTS = hostNames(3);
 
-/** @param replicas servers of the control plane: one, or one on each of the three hosts */
-export async function startTestCluster(replicas: 1 | 3 = 1): Promise<TestCluster> {
+/**
+ * @param replicas servers of the control plane: one, or one on each of the three hosts
+ * @param live whether its containers can move while they run; wants what `scripts/setup --live` brings
+ */
+export async function startTestCluster({
+  replicas = 1,
+  live = false,
+}: { replicas?: 1 | 3; live?: boolean } = {}): Promise<TestCluster> {
   const stateDir = await mkdtemp('/var/tmp/hostler-e2e-');
   const port = await freePort();
   let locals: LocalHost[] = [];
   const up = async (): Promise<void> => {
     const counts = ['--hosts', String(HOSTS.length), '--replicas', String(replicas)];
     const flags = [...counts, '--port', String(port), '--state-dir', stateDir];
+    if (live) flags.push('--live');
     await run([HOSTLER, 'up', ...flags], { timeoutMs: 120_000 });
     // Those that were down have new namespaces.
     const network = await openNetwork(stateDir);
-    locals = await Promise.all(HOSTS.map((name) => startHost({ name, stateDir, network, runtime: 'incus' })));
+    locals = await Promise.all(
+      HOSTS.map((name) => startHost({ name, stateDir, network, runtime: 'incus', live })),
+    );
   };
   const parts = async (): Promise<PartStatus[]> => (await localStatus(stateDir))?.parts ?? [];
   try {
@@ -109,7 +118,7 @@ export async function startTestCluster(replicas: 1 | 3 = 1): Promise<TestCluster
   }
   const paths = localPaths(stateDir);
   const node = join(ROOT, 'node_modules/node/bin/node');
-  const options: LocalOptions = { stateDir, port, hosts: HOSTS.length, replicas, runtime: 'incus' };
+  const options: LocalOptions = { stateDir, port, hosts: HOSTS.length, replicas, runtime: 'incus', live };
   const local: LocalCluster = {
     options,
     program: [existsSync(node) ? node : process.execPath, join(ROOT, 'dist/hostler.mjs')],

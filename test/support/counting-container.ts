@@ -11,6 +11,8 @@ export interface CountingOptions {
   address: string;
   /** Held by a process of its own. @defaultValue 0 */
   memoryMegabytes?: number;
+  /** Of a file that is written anew every ten seconds. @defaultValue 0 */
+  changingMegabytes?: number;
 }
 
 export const COUNT_PORT = 7000;
@@ -19,16 +21,20 @@ export const COUNT_MS = 10;
 /** @param root folder of the container's root */
 export async function makeCounting(
   root: string,
-  { address, memoryMegabytes = 0 }: CountingOptions,
+  { address, memoryMegabytes = 0, changingMegabytes = 0 }: CountingOptions,
 ): Promise<void> {
   const memory =
     memoryMegabytes === 0
       ? ''
       : `awk 'BEGIN { s = "0123456789abcdef"; while (length(s) < ${memoryMegabytes} * 500000) s = s s; t = s "x"; while (1) system("sleep 1000") }' &\n`;
+  const changing =
+    changingMegabytes === 0
+      ? ''
+      : `while :; do dd if=/dev/urandom of=/changing bs=1M count=${changingMegabytes} conv=notrunc; sleep 10; done &\n`;
   await writeFile(
     join(root, 'etc/counting'),
     `ip addr add ${address} dev eth0; ip link set eth0 up
-${memory}n=0
+${memory}${changing}n=0
 while :; do
   n=$((n + 1))
   echo $n >>/counted

@@ -40,7 +40,10 @@ const HELPER = `
   });`;
 
 /** @param directory a short path that the host sees too */
-export async function openInsideNetwork(host: LocalHost, directory: string): Promise<InsideNetwork> {
+export async function openInsideNetwork(
+  host: Pick<LocalHost, 'name' | 'spawn'>,
+  directory: string,
+): Promise<InsideNetwork> {
   const [inward, outward, portFile] = ['in', 'out', 'port'].map((name) =>
     join(directory, `${host.name}.${name}`),
   ) as [string, string, string];

@@ -8,7 +8,10 @@ import { daemonRequest } from '../../src/cmd/local/daemon.ts';
 export const LAN = 'lan';
 
 /** Bridges of the hosts that are one, through the link between the hosts (10.88.0.0/24). */
-export async function openLan(stateDir: string, hosts: readonly LocalHost[]): Promise<void> {
+export async function openLan(
+  stateDir: string,
+  hosts: readonly Pick<LocalHost, 'name' | 'compartment' | 'socketPath'>[],
+): Promise<void> {
   const bridge = findCompartment(stateDir, SWITCH);
   if (bridge === undefined) throw new Error('the network between the hosts is not open');
   for (const { name, compartment, socketPath } of hosts) {

@@ -86,7 +86,8 @@ async function remove(
   else await host.deleteInstance(instance.name, uid, signal);
 }
 
-function forget({ book, failures }: ContainersContext, key: string): void {
+function forget({ book, failures, letGo }: ContainersContext, key: string): void {
+  letGo.forget(key);
   book.forget(key);
   failures.forget(key);
 }

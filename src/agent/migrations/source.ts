@@ -33,7 +33,10 @@ export function sourceReconciler(
     const migration = cache.get(key);
     if (migration === undefined) return {};
     if (!context.cluster.isTrusted()) return { requeueAfterMs: UNTRUSTED_MS };
-    if (isSettled(migration)) return await end(context, operations, migration, signal);
+    if (isSettled(migration)) {
+      uids.delete(migration.metadata.uid ?? '');
+      return await end(context, operations, migration, signal);
+    }
     const uid = await uidOf(context, uids, migration, signal);
     const containerKey = containerKeyOf(migration);
     const seen = await look(context, migration, signal);

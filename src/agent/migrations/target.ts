@@ -39,6 +39,7 @@ export function targetWork(context: MigrationsContext, cache: Pick<Cache<Migrati
       if (migration === undefined) return {};
       if (!context.cluster.isTrusted()) return { requeueAfterMs: UNTRUSTED_MS };
       if (!isSettled(migration)) return await step(state, migration, signal);
+      state.tried.delete(migration.metadata.uid ?? '');
       context.wakeContainer(containerKeyOf(migration));
       return {};
     },

@@ -20,13 +20,20 @@ export function createDrainController(deps: ControllerDeps, relocations: Relocat
       .list()
       .filter(isAtWork)
       .map(({ metadata }) => metadata.name);
+  const isNodeAtWork = (name: string | undefined): name is string => {
+    const node = name === undefined ? undefined : nodes.cache.get(name);
+    return node !== undefined && isAtWork(node);
+  };
   const controller = createController({
     ...deps,
     name: 'drain',
     reconcile: untilGone(drainReconciler(deps, relocations)),
     sources: [
       informerSource(nodes, (node, change) => (isMeant(change) ? [...atWork(), node.metadata.name] : [])),
-      informerSource(containers, (_, change) => (isSeen(change) ? atWork() : [])),
+      // What others do to room and budgets is seen at the next look of those that wait for it.
+      informerSource(containers, ({ status }, change) =>
+        isSeen(change) ? [status?.nodeName, status?.drainedFrom].filter(isNodeAtWork) : [],
+      ),
       // Its end lets others begin, on other nodes too.
       informerSource(migrations, (_, change) => (endsOrBegins(change) ? atWork() : [])),
       informerSource(budgets, (_, { old, new: now }) =>

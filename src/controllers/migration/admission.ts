@@ -80,14 +80,19 @@ function decide(
 }
 
 function findTarget(
-  { facts }: ControllerDeps,
+  { facts, informers }: ControllerDeps,
   container: Container,
   { source, targetNode, limits }: { source: string; targetNode: string | undefined; limits: MoveLimits },
 ): { node: string } | Exclude<Admission, { is: 'admitted' }> {
+  const makeOf = (node: string): string => {
+    const { runtime = '', architecture = '' } = informers.nodes.cache.get(node)?.status?.nodeInfo ?? {};
+    return `${runtime} ${architecture}`;
+  };
   const ask = (heedsLimits: boolean) =>
     planPlacement(container, facts, (node) => {
       if (node === source) return 'where it is now';
       if (targetNode !== undefined && node !== targetNode) return `not ${targetNode}`;
+      if (makeOf(node) !== makeOf(source)) return 'of another runtime or architecture';
       return heedsLimits && !limits.mayEnter(node) ? 'that take in as many as they may' : undefined;
     });
   facts.removeContainer(keyOf(container));

@@ -56,14 +56,21 @@ export function createDisruptions(
   moves: ActiveMoves,
 ): Disruptions {
   const taken = new Set(moves.keys());
-  const all = [...budgets].map((budget) => ({ budget, members: membersOf(budget, containers) }));
+  const all = [...budgets];
+  const known = new Map<DisruptionBudget, Container[]>();
+  const membersNow = (budget: DisruptionBudget): Container[] => {
+    const members = known.get(budget) ?? membersOf(budget, containers);
+    known.set(budget, members);
+    return members;
+  };
   const isMember = (budget: DisruptionBudget, container: Container): boolean =>
     isCounted(container) && selects(budget, container);
   return {
     refusal(container) {
       if (!isAvailable(container, taken.has(keyOf(container)))) return undefined;
-      for (const { budget, members } of all) {
+      for (const budget of all) {
         if (!isMember(budget, container)) continue;
+        const members = membersNow(budget);
         const { allowed, expected, available } = countMembers(budget, members, taken);
         if (allowed > 0) continue;
         const away = members.filter((member) => !isAvailable(member, taken.has(keyOf(member))));

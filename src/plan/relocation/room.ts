@@ -76,6 +76,7 @@ export function createRoom(
 
 /** As if nothing moved it: what it takes on its other node is counted here, by the ghost. */
 function settled(container: Container, node: string | undefined): Container {
+  if (container.status?.migration === undefined && container.status?.nodeName === node) return container;
   const { migration: _migration, nodeName: _nodeName, ...status } = container.status ?? {};
   return { ...container, status: node === undefined ? status : { ...status, nodeName: node } };
 }

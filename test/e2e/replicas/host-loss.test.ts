@@ -30,7 +30,7 @@ let left: ClusterHost[];
 const acknowledged: string[] = [];
 
 beforeAll(async () => {
-  cluster = await startTestCluster(3);
+  cluster = await startTestCluster({ replicas: 3 });
   const spread = [{ topologyKey: 'hostler.dev/host', maxSkew: 1, matchLabels: { app: 'moves' } }];
   const moving = MOVES.map((name) =>
     container(

@@ -194,9 +194,15 @@ async function breakSomething(run: Run, name: string): Promise<void> {
 }
 
 /** Its host was lost and fenced, and its policy is to make it anew: it begins from the beginning. */
-function wasRecreated({ events, container }: MigrationTrial): boolean {
-  const isMeant = container('web').spec.failover?.policy === 'Recreate';
-  return isMeant && events.some((event) => event.startsWith('Normal Moved default/web:'));
+function wasRecreated(trial: MigrationTrial): boolean {
+  const isMeant = trial.container('web').spec.failover?.policy === 'Recreate';
+  return isMeant && trial.events.some((event) => event.startsWith('Normal Moved default/web:'));
+}
+
+/** The target was lost right after the start, and fenced: what was written there is lost with it. */
+function wasReturned(trial: MigrationTrial): boolean {
+  const isMeant = trial.container('web').spec.failover?.policy === 'Recreate';
+  return isMeant && trial.events.some((event) => event.startsWith('Warning MigrationReturned default/web:'));
 }
 
 function traceState(run: Run): void {
@@ -207,9 +213,9 @@ function traceState(run: Run): void {
   const line = JSON.stringify({
     web: [nodeName, epoch, term, phase, claim?.stage, failover],
     migration: [of, mode, pass, final, sourceReport, targetReport],
-    hosts: hosts.map(({ name, host, isUp }) => [
-      `${name}${isUp() ? '' : ' no agent'}${host.isDown() ? ' no daemon' : ''}`,
-      ...[...host.instances.values()].map(({ status, incoming, files }) =>
+    hosts: hosts.map((one) => [
+      `${one.name}${one.isUp() ? '' : ' no agent'}${one.host.isDown() ? ' no daemon' : ''}`,
+      ...[...one.host.instances.values()].map(({ status, incoming, files }) =>
         [status, incoming?.migration ?? '', files?.['log'] === undefined ? 'empty' : ''].join(),
       ),
     ]),
@@ -240,6 +246,7 @@ async function step(run: Run): Promise<void> {
   const instance = only.host.instances.get(INSTANCE);
   const log = instance?.files?.['log'] ?? '';
   if (log.length === 0 && wasRecreated(trial)) run.lines = 0;
+  if (log.length < run.lines && wasReturned(trial)) run.lines = log.length;
   if (log.length !== run.lines) run.trace?.(`BROKEN ${log.length} of ${run.lines}`);
   if (log.length !== run.lines) broken.push(`has ${log.length} of ${run.lines} lines on ${only.name}`);
   if (instance !== undefined) instance.files = { ...instance.files, log: `${log}.` };

@@ -67,4 +67,22 @@ describe('createSchedulingFacts', () => {
     facts.setContainer(container('2', { nodeName: 'a' }));
     expect(count()).toBe(0);
   });
+
+  it('counts a container that moves on both of its nodes, until the move is over', () => {
+    const facts = createSchedulingFacts();
+    const migration = { name: 'm', uid: 'uid-m', source: 'a', target: 'b' };
+    const claim = { ...migration, stage: 'Copying', transfer: 'Copy' } as const;
+    const counts = () => ['a', 'b'].map((node) => facts.usage.on(node).milliCpu);
+    facts.setContainer({ ...asking('web'), status: { nodeName: 'a', migration: claim } });
+    expect(counts()).toEqual([1_000, 1_000]);
+    facts.setContainer({
+      ...asking('web'),
+      status: { nodeName: 'b', epoch: 2, migration: { ...claim, stage: 'Switched' } },
+    });
+    expect(counts()).toEqual([1_000, 1_000]);
+    facts.setContainer({ ...asking('web'), status: { nodeName: 'b', epoch: 2 } });
+    expect(counts()).toEqual([0, 1_000]);
+    facts.removeContainer('default/web');
+    expect(counts()).toEqual([0, 0]);
+  });
 });

@@ -1,0 +1,261 @@
+import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { findCompartment } from '../../src/cmd/local/compartment.ts';
+import { daemonRequest } from '../../src/cmd/local/daemon.ts';
+import { DAEMON_PORT, hostAddresses, LIVE_FOLDER } from '../../src/config/local.ts';
+import type { Container } from '../../src/crds/container.ts';
+import { makeCounting } from '../support/counting-container.ts';
+import { type InsideNetwork, openInsideNetwork } from '../support/inside-network.ts';
+import { LAN, openLan } from '../support/shared-lan.ts';
+import { type ContainerWatch, IMAGE, isRunning, watchContainers } from './containers.ts';
+import { remove } from './create.ts';
+import { atMost, type Figure, figure } from './figure.ts';
+import { type BenchCluster, startBenchCluster } from './local-cluster.ts';
+import { PauseProbe } from './pause-probe.ts';
+import { createRaw, moveRaw, type RawHost, removeRaw, startRaw } from './raw-move.ts';
+
+const MEGA = 1_000_000;
+const HEARD_MS = 60_000;
+const PAUSE_TIMES = 1.2;
+const MORE_S = 1;
+/** Of a cold move of a 200 MB root; an Incus cluster on the same machine: 4.8 to 7.3 s. */
+const COLD_200_S = 1.5;
+
+/** What a container carries. */
+interface Load {
+  title: string;
+  memoryMegabytes?: number;
+  rootMegabytes?: number;
+  /** Written anew again and again while it runs. */
+  changingMegabytes?: number;
+}
+
+const LOADS: Record<string, Load> = {
+  small: { title: 'small' },
+  memory: { title: '200 MB of memory', memoryMegabytes: 200 },
+  root200: { title: '200 MB root', rootMegabytes: 200 },
+  root1000: { title: '1 GB root, 50 MB of it changing', rootMegabytes: 1_000, changingMegabytes: 50 },
+};
+
+/** Which are measured: `HOSTLER_BENCH_MIGRATE="small memory"` for some. */
+const CHOSEN = (process.env['HOSTLER_BENCH_MIGRATE'] ?? Object.keys(LOADS).join(' ')).split(' ');
+
+interface Scene {
+  cluster: BenchCluster;
+  watch: ContainerWatch;
+  hosts: readonly [SceneHost, SceneHost];
+  /** Of the client that listens: in the network of the third host, which nothing moves to. */
+  client: InsideNetwork;
+}
+
+interface SceneHost extends RawHost {
+  name: string;
+  pathIn(pool: string, instance: string): string;
+}
+
+interface Measured {
+  pauseMs: number;
+  totalMs: number;
+  dropped: number;
+}
+
+/** Moves, live and cold, on both kinds of pool: Hostler's beside the daemons' own requests, on the same hosts. */
+export async function measureMigrations(): Promise<Figure[]> {
+  const isLive = existsSync(`${LIVE_FOLDER}/bin/criu`);
+  if (!isLive) process.stderr.write('no criu on this machine (scripts/setup --live): cold moves only\n');
+  const cluster = await startBenchCluster({ live: isLive });
+  const scene = await setUp(cluster);
+  const figures: Figure[] = [];
+  try {
+    for (const one of casesOf(isLive)) {
+      const found = await measure(scene, one);
+      process.stderr.write(found.map(({ name, value, unit }) => `${name}: ${value} ${unit}\n`).join(''));
+      figures.push(...found);
+    }
+    return figures;
+  } finally {
+    scene.watch.close();
+    await scene.client.stop();
+    await cluster.down();
+  }
+}
+
+interface Case {
+  pool: string;
+  load: Load;
+  live: boolean;
+  name: string;
+}
+
+function casesOf(isLive: boolean): Case[] {
+  return ['default', 'btrfs'].flatMap((pool) =>
+    Object.entries(LOADS)
+      .filter(([name]) => CHOSEN.includes(name))
+      .flatMap(([name, load]) =>
+        (isLive && name !== 'root200' ? [true, false] : [false]).map((live) => ({ pool, load, live, name })),
+      ),
+  );
+}
+
+async function measure(scene: Scene, given: Case): Promise<Figure[]> {
+  const { load, live, pool } = given;
+  const raw = await measureRaw(scene, given);
+  const ours = await measureOurs(scene, given);
+  const what = `${live ? 'live' : 'cold'} move, ${pool === 'default' ? 'dir' : pool}, ${load.title}`;
+  const seconds = (ms: number): number => ms / 1_000;
+  return [
+    figure(`${what}: pause, the daemons' requests alone`, seconds(raw.pauseMs), 's'),
+    atMost(
+      `${what}: pause, Hostler`,
+      seconds(ours.pauseMs),
+      's',
+      Number((seconds(raw.pauseMs) * PAUSE_TIMES).toFixed(2)),
+    ),
+    ...(load.rootMegabytes === 200
+      ? [atMost(`${what}: pause, Hostler`, seconds(ours.pauseMs), 's', COLD_200_S)]
+      : []),
+    figure(`${what}: in all, the daemons' requests alone`, seconds(raw.totalMs), 's'),
+    atMost(
+      `${what}: in all, Hostler`,
+      seconds(ours.totalMs),
+      's',
+      Number((seconds(raw.totalMs) + MORE_S).toFixed(2)),
+    ),
+    ...(live ? [atMost(`${what}: TCP connections lost, Hostler`, ours.dropped, '', 0)] : []),
+  ];
+}
+
+async function measureRaw(scene: Scene, { pool, load, live }: Case): Promise<Measured> {
+  const [source, target] = scene.hosts;
+  const move = { name: 'raw-moved', pool, network: LAN, live };
+  const images = (await daemonRequest(source.socketPath, 'GET', '/1.0/images')) as string[];
+  await createRaw(source, move, images[0]?.split('/').at(-1) ?? '');
+  await fill(source.pathIn(pool, move.name), load, RAW_ADDRESS);
+  await startRaw(source, move.name);
+  const measured = await probed(scene, RAW_ADDRESS, () => moveRaw(source, target, move));
+  await removeRaw(target, move.name);
+  await removeRaw(source, move.name);
+  return measured;
+}
+
+const RAW_ADDRESS = '10.88.0.80';
+const OUR_ADDRESS = '10.88.0.81';
+
+async function measureOurs(scene: Scene, { pool, load, live, name: loadName }: Case): Promise<Measured> {
+  const { cluster, watch, hosts } = scene;
+  const name = `moved-${pool}-${loadName}-${live ? 'live' : 'cold'}`;
+  const container = {
+    apiVersion: 'hostler.dev/v1alpha1',
+    kind: 'Container',
+    metadata: { name, namespace: 'default' },
+    spec: {
+      image: IMAGE,
+      power: 'Stopped',
+      stopTimeout: '0s',
+      rootPool: pool,
+      networks: [{ name: 'eth0', network: LAN }],
+      placement: { nodeSelector: { 'kubernetes.io/hostname': hosts[0].name } },
+      migration: { policy: live ? 'Live' : 'Cold' },
+    },
+  };
+  const apply = (spec: object) =>
+    cluster.kubectl(
+      ['apply', '-f', '-'],
+      JSON.stringify({ ...container, spec: { ...container.spec, ...spec } }),
+    );
+  await apply({});
+  await watch.until([name], (seen) => seen?.status?.phase === 'Stopped');
+  await fill(hosts[0].pathIn(pool, `${name}--default`), load, OUR_ADDRESS);
+  await apply({ power: 'Running', placement: {} });
+  await watch.until([name], isRunning);
+  const migration = {
+    apiVersion: 'hostler.dev/v1alpha1',
+    kind: 'Migration',
+    metadata: { name, namespace: 'default' },
+    spec: { container: name, targetNode: hosts[1].name, mode: live ? 'Live' : 'Cold' },
+  };
+  const measured = await probed(scene, OUR_ADDRESS, async () => {
+    const begunMs = performance.now();
+    await cluster.kubectl(['create', '-f', '-'], JSON.stringify(migration));
+    const isThere = (seen: Container | undefined): boolean =>
+      isRunning(seen) && seen?.status?.nodeName === hosts[1].name;
+    return (await watch.until([name], isThere)) - begunMs;
+  });
+  await cluster.kubectl(['wait', '--for=condition=Succeeded', `migration/${name}`, '--timeout=60s']);
+  await remove(cluster, watch, [name]);
+  return measured;
+}
+
+async function probed(scene: Scene, address: string, run: () => Promise<number>): Promise<Measured> {
+  const probe = new PauseProbe(scene.client.dialPath, address);
+  try {
+    await probe.untilHeard(HEARD_MS);
+    probe.reset();
+    const totalMs = await run();
+    await probe.untilHeard(HEARD_MS);
+    return { pauseMs: probe.pauseMs, totalMs, dropped: probe.dropped };
+  } finally {
+    probe.stop();
+  }
+}
+
+async function fill(root: string, load: Load, address: string): Promise<void> {
+  const { memoryMegabytes = 0, rootMegabytes = 0, changingMegabytes = 0 } = load;
+  await makeCounting(root, { address: `${address}/24`, memoryMegabytes, changingMegabytes });
+  if (rootMegabytes === 0) return;
+  await mkdir(join(root, 'srv'), { recursive: true });
+  // As a root is: many files, of which none can be compressed.
+  for (let index = 0; index < rootMegabytes; index += 1) {
+    await writeFile(join(root, 'srv', `file-${index}`), randomBytes(MEGA));
+  }
+}
+
+async function setUp(cluster: BenchCluster): Promise<Scene> {
+  const hosts = cluster.hosts.map(({ name, socketPath }, index) => {
+    const compartment = findCompartment(cluster.stateDir, name);
+    if (compartment === undefined) throw new Error(`${name} does not run`);
+    const root = (pool: string, instance: string): string =>
+      join(socketPath, '../storage-pools', pool, 'containers', instance, 'rootfs');
+    return {
+      name,
+      socketPath,
+      compartment,
+      spawn: (...given: Parameters<typeof compartment.spawn>) => compartment.spawn(...given),
+      address: `https://${hostAddresses(index + 1).address}:${DAEMON_PORT}`,
+      pathIn: (pool: string, instance: string) => `/proc/${compartment.initPid}/root${root(pool, instance)}`,
+    };
+  });
+  await openLan(cluster.stateDir, hosts);
+  const pool = {
+    apiVersion: 'hostler.dev/v1alpha1',
+    kind: 'StoragePool',
+    metadata: { name: 'btrfs' },
+    spec: { driver: 'btrfs', size: '8Gi' },
+  };
+  await cluster.kubectl(['apply', '-f', '-'], JSON.stringify(pool));
+  await cluster.kubectl(['wait', '--for=condition=Ready', 'storagepool/btrfs', '--timeout=120s']);
+  // The image is there once a container was made of it.
+  const [source, target, third] = hosts;
+  if (source === undefined || target === undefined || third === undefined)
+    throw new Error('three hosts are needed');
+  for (const { socketPath } of [source, target]) await importImage(cluster.stateDir, socketPath);
+  const directory = join(cluster.stateDir, 'probe');
+  await mkdir(directory);
+  const client = await openInsideNetwork(third, directory);
+  return { cluster, watch: await watchContainers(cluster.kubeconfig), hosts: [source, target], client };
+}
+
+async function importImage(stateDir: string, socketPath: string): Promise<void> {
+  const image = join(stateDir, 'images/busybox.tar.gz');
+  const options = ['-sSf', '--unix-socket', socketPath, '-X', 'POST', '--data-binary', `@${image}`];
+  await promisify(execFile)('curl', [
+    ...options,
+    '-H',
+    'content-type: application/octet-stream',
+    'http://x/1.0/images',
+  ]);
+}
