@@ -82,7 +82,7 @@ function verdictOf(facts: ContainerFacts, step: Step): Verdict {
     case 'wait':
       return waiting(facts, step);
     default:
-      return typeof seen === 'object'
+      return typeof seen === 'object' && seen.mark?.uid === container.metadata.uid
         ? settled(facts, seen)
         : going('Creating', 'Creating', 'There is no instance yet');
   }

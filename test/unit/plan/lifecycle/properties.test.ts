@@ -245,6 +245,7 @@ describe('planContainer, whatever the facts', () => {
         const isGood =
           typeof at.seen === 'object' &&
           at.seen.status === 'Running' &&
+          at.seen.mark?.uid === at.container.metadata.uid &&
           at.seen.mark?.generation === at.container.metadata.generation &&
           at.seen.mark?.epoch === at.container.status?.epoch &&
           // Neither just started, nor seen to have ended.
