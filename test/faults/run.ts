@@ -142,14 +142,27 @@ async function runEpisode(
 
 async function heal(trial: Trial, { name }: Episode, signal: AbortSignal): Promise<Finding[]> {
   const finding = (text: string): Finding[] => findingOf('everything converges')(`${name}: ${text}`);
+  const withinMs = CONVERGE_MS * busyTimes();
   try {
-    await trial.cluster.up();
+    await bringUp(trial.cluster, withinMs, signal);
     await trial.traffic.settle();
   } catch (error) {
     return finding(messageOf(error));
   }
-  const missing = await converged(trial, CONVERGE_MS * busyTimes(), signal);
+  const missing = await converged(trial, withinMs, signal);
   return missing === undefined || signal.aborted ? [] : finding(missing);
+}
+
+/** `hostler up` waits for a minute by itself, which is not enough on a machine that is very busy. */
+async function bringUp(cluster: TrialCluster, withinMs: number, signal: AbortSignal): Promise<void> {
+  const untilMs = clock.monotonicMs() + withinMs;
+  for (;;) {
+    try {
+      return await cluster.up();
+    } catch (error) {
+      if (signal.aborted || clock.monotonicMs() > untilMs) throw error;
+    }
+  }
 }
 
 function busyTimes(): number {
