@@ -85,8 +85,10 @@ export function createIncusDriver(options: IncusDriverOptions): HostDriver {
       stopping.during(name, () =>
         again(signal, async () => instances.stopInstance(await contextOf(signal), name, graceMs, signal)),
       ),
-    deleteInstance: (name, uid, signal) =>
-      again(signal, async () => instances.deleteInstance(await contextOf(signal), name, uid, signal)),
+    deleteInstance: async (name, uid, signal) => {
+      await again(signal, async () => instances.deleteInstance(await contextOf(signal), name, uid, signal));
+      leaving.delete(name);
+    },
     getLastEnd: (name, signal) => again(signal, () => getLastEnd(api, name, signal)),
     recoverInstance: (root, signal) => again(signal, () => recoverInstance(api, root, signal)),
     forgetInstance: (root, signal) => again(signal, () => forgetInstance(api, root, signal)),

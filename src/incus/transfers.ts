@@ -100,8 +100,12 @@ export function createTransfers(options: TransferOptions): InstanceTransfers {
       const context: PullContext = { ...(await options.context(signal, request.spec)), clock, network };
       return pullTransfer(context, request, onProgress, signal);
     },
-    acceptTransfer: (spec, migration, signal) =>
-      again(signal, async () => accept(await options.context(signal, spec), { spec, migration }, signal)),
+    acceptTransfer: async (spec, migration, signal) => {
+      await again(signal, async () =>
+        accept(await options.context(signal, spec), { spec, migration }, signal),
+      );
+      options.onLeaving(spec.name, false);
+    },
     dropTransfer: (name, migration, signal) =>
       again(signal, async () => drop(await options.context(signal), { name, migration }, signal)),
   };
