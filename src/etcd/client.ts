@@ -3,6 +3,7 @@ import { Etcd3 } from 'etcd3';
 import { HostlerError } from '../ports/errors.ts';
 import type { Logger } from '../ports/logger.ts';
 import { sleep, systemClock } from '../ports/clock.ts';
+import { saysNoLeader } from '../ports/storage.ts';
 import { etcdFailure } from './errors.ts';
 import { requireLeader } from './leader.ts';
 
@@ -129,7 +130,8 @@ async function repeatCall<T>(
     } catch (thrown) {
       if (!(thrown instanceof EtcdCallError)) throw thrown;
       const final = thrown.fate === 'refused' || thrown.failure.code === 'Aborted';
-      if (final || !(await retry.pause(client.closed))) throw thrown.failure;
+      const told = retry.moreTelling(thrown.failure);
+      if (final || !(await retry.pause(client.closed))) throw final ? thrown.failure : told;
     }
   }
 }
@@ -142,6 +144,11 @@ export interface Retry {
    */
   attemptMs(): number;
   leftMs(): number;
+  /**
+   * What to say of a call whose last try failed so: a try that found no time for an answer says less than one before it that
+   * was told that there is no leader.
+   */
+  moreTelling(failure: HostlerError): HostlerError;
   /** Waits before the next try (an abort cuts that short). @returns false when the deadline leaves no time for one */
   pause(closed: AbortSignal): Promise<boolean>;
 }
@@ -152,7 +159,12 @@ export function retryUntil(limits: CallLimits): Retry {
   const leftMs = (): number => Math.max(1, endMs - systemClock.monotonicMs());
   let pauseMs = firstPauseMs;
   let tries = 0;
+  let noLeader: HostlerError | undefined;
   return {
+    moreTelling(failure) {
+      if (saysNoLeader(failure)) noLeader = failure;
+      return failure.code === 'Timeout' ? (noLeader ?? failure) : failure;
+    },
     attemptMs() {
       tries += 1;
       return Math.min(leftMs(), limits.timeoutMs * Math.min(tries / 5, 0.5));

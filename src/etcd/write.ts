@@ -83,7 +83,8 @@ class EtcdWriter implements Writer {
       const { fate, failure } = thrown;
       if (fate === 'unknown') write.lost = true;
       if (failure.code === 'Aborted' || (fate === 'refused' && !write.lost)) throw failure;
-      if (!(await write.retry.pause(this.#client.closed))) throw failure;
+      const told = write.retry.moreTelling(failure);
+      if (!(await write.retry.pause(this.#client.closed))) throw told;
       return undefined;
     }
   }

@@ -13,7 +13,7 @@ describe('a product that is broken on purpose', () => {
   it.each<{ name: BreakageName; rule: string; faults: Fault[] }>([
     {
       name: 'starts-unchecked',
-      rule: 'one live writer',
+      rule: 'a cut-off host stops in time',
       faults: [{ what: 'cut-link', host, atMs: 0, forMs: 13_000 }],
     },
     {

@@ -44,7 +44,7 @@ export interface TrialCluster {
 
 /** The image whose containers write heartbeats. */
 export const BEAT_IMAGE = `file://${IMAGES_DIR}/heartbeat.tar.gz`;
-const UP_TIMEOUT_MS = 150_000;
+const UP_TIMEOUT_MS = 240_000;
 
 export async function startTrialCluster(product: Product, count: number): Promise<TrialCluster> {
   const stateDir = mkdtempSync('/var/tmp/hostler-faults-');

@@ -22,7 +22,7 @@ export interface Traffic {
   readonly names: readonly string[];
   readonly calls: Call[];
   begin(what: Episode['traffic']): void;
-  /** Ends what was begun so that every container exists again and is to run. @throws Error when that takes over a minute */
+  /** Ends what was begun so that every container exists again and is to run. @throws Error when that takes over three minutes */
   settle(): Promise<void>;
   close(): Promise<void>;
 }
@@ -33,8 +33,8 @@ export function isRecovered(container: string): boolean {
 }
 
 const SHARED_POOL = 'shared';
-const SETTLE_MS = 60_000;
-const POOL_MS = 30_000;
+const SETTLE_MS = 180_000;
+const POOL_MS = 90_000;
 const RETRY_MS = 400;
 const LABELS = { app: 'faults' };
 
@@ -132,7 +132,7 @@ export async function startTraffic({ kubeConfig, hosts, seed }: TrafficOptions):
   };
 }
 
-/** A pool that is ready on one host only would have everything there. @throws Error after 30 s */
+/** A pool that is ready on one host only would have everything there. @throws Error after 90 s */
 async function untilPoolReady(store: ObjectStore, hosts: number, signal: AbortSignal): Promise<void> {
   const untilMs = clock.monotonicMs() + POOL_MS;
   for (;;) {

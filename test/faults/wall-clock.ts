@@ -16,7 +16,7 @@ const LIBRARIES = [
 const FILE = '/run/hostler-faults-clock';
 
 /** What stands in for dist/hostler.mjs: a process with a role becomes, with its own pid, one whose clock can be set. */
-export function clockShim(program: string): string {
+export function clockShim(program: string, file = FILE): string {
   const library = LIBRARIES.find((path) => existsSync(path));
   if (library === undefined)
     throw new Error('libfaketime is not installed: run scripts/setup (Debian package faketime)');
@@ -26,7 +26,7 @@ if (${JSON.stringify(CLOCK_ROLES)}.includes(role) && process.env.HOSTLER_FAULTS_
   process.execve(process.execPath, [process.execPath, ...process.execArgv, ...process.argv.slice(1)], {
     ...environment,
     LD_PRELOAD: ${JSON.stringify(library)},
-    FAKETIME_TIMESTAMP_FILE: \`${FILE}-\${role}\`,
+    FAKETIME_TIMESTAMP_FILE: \`${file}-\${role}\`,
     FAKETIME_CACHE_DURATION: '1',
     FAKETIME_DONT_FAKE_MONOTONIC: '1',
     NO_FAKE_STAT: '1',

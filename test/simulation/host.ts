@@ -33,6 +33,7 @@ export function createHost(world: World, runtime: Runtime, me: Endpoint): Host {
   let asleepAt: number | undefined;
   let sleptMs = 0;
   let boot = 0;
+  let wakes = 0;
   let sleepers: (() => void)[] = [];
   let isWatching = false;
 
@@ -116,10 +117,13 @@ export function createHost(world: World, runtime: Runtime, me: Endpoint): Host {
       asleepAt = undefined;
       runtime.wake(me.name, keeper.due() !== undefined);
       lookSoon();
-      after(AFTER_WAKE_MS, () => runtime.settle(me.name, false));
-      const woken = sleepers;
+      const woken = ++wakes;
+      after(AFTER_WAKE_MS, () => {
+        if (woken === wakes) runtime.settle(me.name, false);
+      });
+      const fires = sleepers;
       sleepers = [];
-      for (const fire of woken) fire();
+      for (const fire of fires) fire();
     },
     setWallForward(byMs) {
       wallOffset += byMs;

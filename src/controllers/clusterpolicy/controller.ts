@@ -5,6 +5,7 @@ import {
   clusterPolicyKind,
 } from '../../crds/cluster-policy.ts';
 import { type ConditionUpdate, setCondition } from '../../crds/conditions.ts';
+import { outageCautions } from '../../plan/failover/lease-policy.ts';
 import { type Controller, createController } from '../../reconcile/controller.ts';
 import { informerSource } from '../../reconcile/source.ts';
 import { writeStatus } from '../../reconcile/status.ts';
@@ -52,10 +53,8 @@ export function acceptedCondition(policy: ClusterPolicy): ConditionUpdate {
     const message = faults.map(({ field, message: what }) => `${field}: ${what}`).join('; ');
     return refused('RulesBroken', `Not followed, the one before goes on: ${message}`);
   }
-  return {
-    type: 'Accepted',
-    status: 'True',
-    reason: 'Followed',
-    message: 'Agents and controllers follow it',
-  };
+  const cautions = outageCautions(policy);
+  const caution = cautions.length === 0 ? '' : `. In an outage of the control plane ${cautions.join('; ')}`;
+  const message = `Agents and controllers follow it${caution}`;
+  return { type: 'Accepted', status: 'True', reason: 'Followed', message };
 }

@@ -5,7 +5,7 @@ import type { Played, RunRecord, Seen } from '../record.ts';
 import { type Finding, findingOf } from './finding.ts';
 
 /** Of a change that must be saved, until the Node says that it could not be. The agent saves after half a second. */
-const TOLD_MS = 5_000;
+const TOLD_MS = 8_000;
 const CONDITION = 'DesiredStateSaved';
 const finding = findingOf('a full disk is told');
 

@@ -12,10 +12,18 @@ export function findLateStops(
   { beats, faults }: Pick<RunRecord, 'beats' | 'faults'>,
   isRecovered: (container: string) => boolean,
 ): Finding[] {
-  const cuts = faults.filter(({ what }) => CUTS.includes(what));
+  const cuts = faults.filter((fault) => CUTS.includes(fault.what) || isCutAlone(fault, faults));
   return cuts.flatMap((cut) =>
     [...beats].flatMap(([container, lines]) => (isRecovered(container) ? lateOf(container, lines, cut) : [])),
   );
+}
+
+/** Others that hear it may let it run on if most of them are cut off from the API as well; not if nothing else is wrong. */
+function isCutAlone(fault: Played, faults: readonly Played[]): boolean {
+  const { what, fromMs, toMs = Number.POSITIVE_INFINITY } = fault;
+  const isNear = (other: Played): boolean =>
+    other.fromMs < toMs && (other.toMs ?? Number.POSITIVE_INFINITY) > fromMs - TAKEN_MS;
+  return what === 'cut-api' && !faults.some((other) => other !== fault && isNear(other));
 }
 
 const finding = findingOf('a cut-off host stops in time');

@@ -205,6 +205,7 @@ describe('failover over a real API', () => {
     const body = { metadata: { annotations: { 'hostler.dev/guard': 'absent' } } };
     await store.mergePatch(leaseRef, { namespace: 'hostler-nodes', name: 'host-3' }, { body }, signal);
     await until('a look at the Secret', async () => rbac.asked.has('get secrets'));
+    expect((await lease('host-3'))?.spec?.holderIdentity).toBe('host-3');
     agents.resume('host-3');
     await until('a valid lease', async () => {
       const found = await nodeOf('host-3');

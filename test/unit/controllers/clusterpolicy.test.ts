@@ -43,6 +43,23 @@ describe('the ClusterPolicy controller', () => {
     });
   });
 
+  it('says when an outage of the control plane would stop containers of nodes with a shorter lease than most', async () => {
+    trial = await startControllers();
+    const edge = {
+      name: 'edge',
+      nodeSelector: { site: 'edge' },
+      nodeLease: { renew: '4s', duration: '30s', fenceDelay: '5s' },
+    };
+    expect(acceptedCondition(policy({ nodeClasses: [edge] })).message).toBe(
+      'Agents and controllers follow it. In an outage of the control plane nodes of no class stop what may be recovered elsewhere where most are nodes of class edge',
+    );
+    const alike = { ...edge, nodeLease: { renew: '800ms', duration: '5s' } };
+    expect(acceptedCondition(policy({ nodeClasses: [alike] })).message).toBe(
+      'Agents and controllers follow it',
+    );
+    expect(acceptedCondition(policy({})).message).toBe('Agents and controllers follow it');
+  });
+
   it('says that one of another name counts for nothing', async () => {
     trial = await startControllers();
     expect(acceptedCondition(policy({}, 'other'))).toMatchObject({ status: 'False', reason: 'WrongName' });

@@ -91,6 +91,14 @@ const SPOILED: [string, Finding['rule'], (run: Run) => void][] = [
     ({ beats }) => beats.splice(3, 0, beat('host-1', 'a', 9_300)),
   ],
   [
+    'a host that only the API does not hear, and that runs on for longer than its lease may last',
+    'a cut-off host stops in time',
+    ({ beats, faults }) => {
+      Object.assign(faults[0] as object, { what: 'cut-api' });
+      beats.splice(3, 0, beat('host-1', 'a', 9_300));
+    },
+  ],
+  [
     'an acknowledged write that the store never had',
     'no write is lost',
     ({ calls }) => calls.push({ ...(calls[0] as Call), counter: 3, revision: 7 }),
@@ -183,6 +191,16 @@ describe('the validators', () => {
     const again = leaseEvent('MODIFIED', at(9_015, 4.5), lease('host-1', 9_015, { term: 2 }));
     run.history.splice(4, 0, again);
     for (const { events } of run.watches) events.splice(4, 0, again);
+    expect(validate(recordOf(run))).toEqual([]);
+  });
+
+  it('let a host that only the API does not hear run on while others are cut off from it too', () => {
+    const run = soundRun();
+    run.faults = [
+      { what: 'cut-api', host: 'host-1', fromMs: 1_100, toMs: 13_000 },
+      { what: 'cut-api', host: 'host-2', fromMs: 1_000, toMs: 12_000 },
+    ];
+    run.beats.splice(3, 0, beat('host-1', 'a', 9_300));
     expect(validate(recordOf(run))).toEqual([]);
   });
 
