@@ -15,7 +15,6 @@ import { type Secret, secretRef } from '../../../src/crds/secret.ts';
 import { createEventRecorder } from '../../../src/kube/event-recorder.ts';
 import { createObjectStore } from '../../../src/kube/object-store.ts';
 import { DEFAULT_ALLOWED_CONFIG } from '../../../src/plan/lifecycle/config-filter.ts';
-import { defaultTiming } from '../../../src/plan/failover/timing.ts';
 import { systemClock as clock } from '../../../src/ports/clock.ts';
 import { silentLogger } from '../../../src/ports/logger.ts';
 import { noMetrics } from '../../../src/ports/metrics.ts';
@@ -68,7 +67,6 @@ async function startAgent(name: string, network: FakeNetwork): Promise<void> {
       agentVersion: 'test',
       defaultNetwork: 'incusbr0',
       allowedConfig: DEFAULT_ALLOWED_CONFIG,
-      timing: defaultTiming,
       parallelCreates: 4,
       statusMs: 2_000,
       resyncMs: 10_000,
