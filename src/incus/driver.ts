@@ -46,11 +46,9 @@ export interface IncusDriverOptions {
 }
 
 export function createIncusDriver(options: IncusDriverOptions): HostDriver {
-  const { clock, metrics, endpoint } = options;
+  const { clock, metrics, endpoint, operationTimeoutMs = 120_000, requestTimeoutMs = 10_000 } = options;
   const logger = options.logger.child({ component: 'incus' });
-  const operationTimeoutMs = options.operationTimeoutMs ?? 120_000;
   const lifetime = new AbortController();
-  const requestTimeoutMs = options.requestTimeoutMs ?? 10_000;
   const api = createApi({ pool: openPool(endpoint), clock, metrics, requestTimeoutMs, operationTimeoutMs });
   const images = imagesOf(options, api, lifetime.signal);
   const stopping = new Counter();
