@@ -14,7 +14,8 @@ import * as instances from './instances.ts';
 import { getLastEnd } from './last-end.ts';
 import { forgetInstance, recoverInstance } from './shared-root.ts';
 import { deletePool, ensurePool, listPools } from './pools.ts';
-import { createLiveProbe, type Machine } from './live.ts';
+import { createLiveProbe, type Machine, thisMachine } from './live.ts';
+import { createRootSize } from './root-size.ts';
 import { ownNetwork, type TransferNetwork } from './relay.ts';
 import { Server } from './server.ts';
 import { createTransfers } from './transfers.ts';
@@ -45,11 +46,9 @@ export interface IncusDriverOptions {
 }
 
 export function createIncusDriver(options: IncusDriverOptions): HostDriver {
-  const { clock, metrics, endpoint } = options;
+  const { clock, metrics, endpoint, operationTimeoutMs = 120_000, requestTimeoutMs = 10_000 } = options;
   const logger = options.logger.child({ component: 'incus' });
-  const operationTimeoutMs = options.operationTimeoutMs ?? 120_000;
   const lifetime = new AbortController();
-  const requestTimeoutMs = options.requestTimeoutMs ?? 10_000;
   const api = createApi({ pool: openPool(endpoint), clock, metrics, requestTimeoutMs, operationTimeoutMs });
   const images = imagesOf(options, api, lifetime.signal);
   const stopping = new Counter();
@@ -85,8 +84,10 @@ export function createIncusDriver(options: IncusDriverOptions): HostDriver {
       stopping.during(name, () =>
         again(signal, async () => instances.stopInstance(await contextOf(signal), name, graceMs, signal)),
       ),
-    deleteInstance: (name, uid, signal) =>
-      again(signal, async () => instances.deleteInstance(await contextOf(signal), name, uid, signal)),
+    deleteInstance: async (name, uid, signal) => {
+      await again(signal, async () => instances.deleteInstance(await contextOf(signal), name, uid, signal));
+      leaving.delete(name);
+    },
     getLastEnd: (name, signal) => again(signal, () => getLastEnd(api, name, signal)),
     recoverInstance: (root, signal) => again(signal, () => recoverInstance(api, root, signal)),
     forgetInstance: (root, signal) => again(signal, () => forgetInstance(api, root, signal)),
@@ -97,6 +98,7 @@ export function createIncusDriver(options: IncusDriverOptions): HostDriver {
       server: (signal) => server.view(signal),
       live: (signal) => server.live(signal),
       context: contextOf,
+      rootBytes: rootBytesOf(options),
       onLeaving: (name, isLeaving) => void (isLeaving ? leaving.add(name) : leaving.delete(name)),
       again,
     }),
@@ -133,6 +135,17 @@ function imagesOf(options: IncusDriverOptions, api: Api, lifetime: AbortSignal):
     imageTimeoutMs: options.imageTimeoutMs ?? 600_000,
     imageServerCa: options.imageServerCa,
   });
+}
+
+/** Only where the files of the daemon are at hand. */
+function rootBytesOf({
+  endpoint,
+  clock,
+  machine = thisMachine,
+}: IncusDriverOptions): ReturnType<typeof createRootSize> {
+  return 'socketPath' in endpoint
+    ? createRootSize({ machine, clock }, endpoint.socketPath)
+    : async () => undefined;
 }
 
 /** Once more after a lost reply: every call observes before it changes, so that the second one finds what the first did. */

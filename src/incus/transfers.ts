@@ -45,6 +45,8 @@ export interface TransferOptions {
   server(signal: AbortSignal): Promise<ServerView>;
   live(signal: AbortSignal): Promise<LiveFact>;
   context(signal: AbortSignal, spec?: InstanceSpec): Promise<InstanceContext>;
+  /** What the root of an instance holds. @returns undefined where that cannot be found out */
+  rootBytes(pool: string, name: string, signal: AbortSignal): Promise<number | undefined>;
   /** An instance is about to be stopped by a live move; or not any more. */
   onLeaving(name: string, isLeaving: boolean): void;
   /** Runs a call that may be repeated once more after a lost reply. */
@@ -72,10 +74,11 @@ export function createTransfers(options: TransferOptions): InstanceTransfers {
       const earlier = [...offers].filter(([, offer]) => offer.name === name);
       for (const [operation] of earlier) await cancel(api, operation, signal);
       for (const [operation] of earlier) offers.delete(operation);
-      const offer = await makeOffer(options, { name, uid, live }, signal);
+      const { offer, pool } = await makeOffer(options, { name, uid, live }, signal);
       offers.set(offer.operation, { name, live });
       options.onLeaving(name, live);
-      return offer;
+      const totalBytes = await options.rootBytes(pool, name, signal);
+      return totalBytes === undefined ? offer : { ...offer, totalBytes };
     },
     awaitTransfer: async (operation, signal) => {
       const end = await endOf(api, operation, signal);
@@ -97,8 +100,12 @@ export function createTransfers(options: TransferOptions): InstanceTransfers {
       const context: PullContext = { ...(await options.context(signal, request.spec)), clock, network };
       return pullTransfer(context, request, onProgress, signal);
     },
-    acceptTransfer: (spec, migration, signal) =>
-      again(signal, async () => accept(await options.context(signal, spec), { spec, migration }, signal)),
+    acceptTransfer: async (spec, migration, signal) => {
+      await again(signal, async () =>
+        accept(await options.context(signal, spec), { spec, migration }, signal),
+      );
+      options.onLeaving(spec.name, false);
+    },
     dropTransfer: (name, migration, signal) =>
       again(signal, async () => drop(await options.context(signal), { name, migration }, signal)),
   };
@@ -127,7 +134,7 @@ async function makeOffer(
   options: TransferOptions,
   { name, uid, live }: { name: string; uid: string; live: boolean },
   signal: AbortSignal,
-): Promise<TransferOffer> {
+): Promise<{ offer: TransferOffer; pool: string }> {
   const { api } = options;
   const view = await api.get<InstanceView>(pathOf(name), signal);
   requireMark(view, uid);
@@ -139,12 +146,13 @@ async function makeOffer(
   const body = { migration: true, live, instance_only: true, allow_inconsistent: !live };
   const operation = await api.post<OperationView>(pathOf(name), body, signal);
   const carried = Object.fromEntries(Object.entries(view.config).filter(([key]) => CARRIED.test(key)));
-  return {
+  const offer: TransferOffer = {
     operation: `/1.0/operations/${operation.id}`,
     secrets: operation.metadata,
     architecture: view.architecture,
     carried,
   };
+  return { offer, pool: view.devices[ROOT_DEVICE]?.['pool'] ?? '' };
 }
 
 async function checkLiveOffer(

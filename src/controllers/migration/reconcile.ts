@@ -41,6 +41,7 @@ interface Objects {
 const MAX_STEPS = 12;
 const LIMITS_MS = 5_000;
 const AGAIN_MS = 50;
+const LOOK_MS = 5_000;
 
 export function migrationReconciler(deps: ControllerDeps): Reconcile {
   const state: State = { deps, admitted: new Map() };
@@ -112,7 +113,8 @@ async function carryOut(
 function whenToLookAgain(facts: MigrationFacts, afterMs: number | undefined): ReconcileResult {
   if (isOver(facts.migration.status ?? {})) return afterMs === undefined ? {} : { requeueAfterMs: afterMs };
   const leftMs = Math.max(0, untilDeadlineMs(facts));
-  return { requeueAfterMs: Math.min(leftMs, afterMs ?? leftMs) };
+  // That a node falls silent is no change of any object.
+  return { requeueAfterMs: Math.min(leftMs, afterMs ?? leftMs, LOOK_MS) };
 }
 
 /** The choice first, so that whoever finds the claim finds it too; then the claim, which no other migration can make. */

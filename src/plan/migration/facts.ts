@@ -18,7 +18,7 @@ export interface MigrationFacts {
 
 /** A node, as the leader sees it. */
 export interface NodeSight {
-  /** Heard of, and able to run containers. */
+  /** Its agent is heard of, or nobody can say yet that it is not. */
   isReady: boolean;
   /** Its lease was taken away on proof that what is guarded there has stopped. */
   isFenced: boolean;

@@ -19,14 +19,25 @@ export async function applyBeating(scene: Scene, spec: object = {}): Promise<voi
   await scene.apply(
     container(BEATING, {
       image: `file:///var/lib/hostler/images/${IMAGE_FILE}`,
-      placement: { nodeSelector: { 'hostler.dev/host': 'host-1' } },
+      // Hosts that are killed again and again are flapping.
+      placement: {
+        nodeSelector: { 'hostler.dev/host': 'host-1' },
+        tolerations: [{ key: 'hostler.dev/flapping', operator: 'Exists' }],
+      },
       migration: { policy: 'Cold' },
       ...spec,
     }),
   );
   await scene.untilReady(BEATING);
   // It is to start on host-1, and may go anywhere.
-  await scene.kubectl('patch', 'container', BEATING, '--type=merge', '-p', '{"spec":{"placement":null}}');
+  await scene.kubectl(
+    'patch',
+    'container',
+    BEATING,
+    '--type=merge',
+    '-p',
+    '{"spec":{"placement":{"nodeSelector":null}}}',
+  );
   await scene.untilReady(BEATING);
 }
 

@@ -28,6 +28,7 @@ describe('options of a local cluster', () => {
     ['half a host', { hosts: 1.5 }, /--hosts/],
     ['more hosts than there are subnets', { hosts: MAX_HOSTS + 1 }, /--hosts/],
     ['a port that does not exist', { port: 70_000 }, /--port 70000/],
+    ['live moves of LXD', { runtime: 'lxd', live: true }, /--live: LXD cannot/],
     ['another runtime', { runtime: 'docker' as 'incus' }, /--runtime docker: must be incus or lxd/],
     ['an even number of servers', { replicas: 2 }, /--replicas 2: must be 1 or 3 with 3 hosts/],
     ['more servers than hosts', { replicas: 5 }, /--replicas 5: must be 1 or 3 with 3 hosts/],
