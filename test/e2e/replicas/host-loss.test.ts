@@ -55,7 +55,8 @@ beforeAll(async () => {
 }, 240_000);
 
 afterAll(async () => {
-  await cluster.stop();
+  // Undefined when it did not start.
+  await (cluster as TestCluster | undefined)?.stop();
 }, 60_000);
 
 async function placesOf(names: readonly string[]): Promise<{ name: string; node: string; phase: string }[]> {
