@@ -19,9 +19,16 @@ const CLEAR_AGAIN_MS = 500;
 interface State {
   context: MigrationsContext;
   /** The last pass that was tried, by uid of the migration. */
-  tried: Map<string, { pass: number; fault?: TargetReport['fault'] }>;
+  tried: Map<string, Tried>;
   /** Of the pass that is fetched now. */
   pulls: Map<string, { pass: number; controller: AbortController }>;
+}
+
+interface Tried {
+  pass: number;
+  fault?: TargetReport['fault'];
+  /** What came of it, until the API has taken it: a pass is tried once, so it could not be found out again. */
+  unsaid?: object;
 }
 
 export interface TargetWork {
@@ -62,6 +69,10 @@ function isWanted(migration: Migration | undefined, pass: number): boolean {
 async function step(state: State, migration: Migration, signal: AbortSignal): Promise<ReconcileResult> {
   const { context, tried } = state;
   const { uid = '', namespace = '' } = migration.metadata;
+  if (tried.get(uid)?.unsaid !== undefined) {
+    await sayOutcome(state, migration, signal);
+    return {};
+  }
   const container = await context.store.get<Container>(
     containerKind,
     { namespace, name: migration.spec.container },
@@ -111,15 +122,30 @@ async function fetchPass(state: State, wanted: Pass, signal: AbortSignal): Promi
     const running = live ? { runningEpoch: container.status?.epoch ?? 0 } : {};
     const targetReport = { pass, bytes, tookMs: Math.round(tookMs), ...running };
     const progress = { bytes, total: null, percent: 100, rate: null };
-    await writeReport(context, migration, { targetReport, progress }, signal);
-    if (live) context.wakeContainer(containerKeyOf(migration));
-    return {};
+    tried.set(uid, { pass, unsaid: { targetReport, progress } });
   } catch (error) {
     if (signal.aborted) throw error;
-    return await failed(state, wanted, error, signal);
+    const result = await failed(state, wanted, error, signal);
+    if (result !== undefined) return result;
   } finally {
     pulls.delete(key);
   }
+  await sayOutcome(state, migration, signal);
+  if (live) context.wakeContainer(containerKeyOf(migration));
+  return {};
+}
+
+async function sayOutcome(
+  { context, tried }: State,
+  migration: Migration,
+  signal: AbortSignal,
+): Promise<void> {
+  const { uid = '' } = migration.metadata;
+  const last = tried.get(uid);
+  if (last?.unsaid === undefined) return;
+  await writeReport(context, migration, last.unsaid, signal);
+  const { unsaid: _unsaid, ...said } = last;
+  tried.set(uid, said);
 }
 
 async function failed(
@@ -127,7 +153,7 @@ async function failed(
   { migration, pass, live }: Pass,
   error: unknown,
   signal: AbortSignal,
-): Promise<ReconcileResult> {
+): Promise<ReconcileResult | undefined> {
   const isFinal = hasCode(error, 'Invalid', 'Forbidden', 'AlreadyExists');
   const fault = { reason: isFinal ? 'TargetRefused' : 'TransferFailed', message: messageOf(error) };
   tried.set(migration.metadata.uid ?? '', { pass, fault });
@@ -135,10 +161,12 @@ async function failed(
   // What it has come to is looked at, and dropped, before anything is said.
   if (live) return { requeueAfterMs: 0 };
   await sleep(context.clock, migration.status?.final === true ? FAILED_FINAL_MS : FAILED_MS, signal);
-  await report(context, migration, { failedPass: pass, fault }, signal);
-  return {};
+  const unsaid = { targetReport: { failedPass: pass, fault } };
+  tried.set(migration.metadata.uid ?? '', { pass, fault, unsaid });
+  return undefined;
 }
 
+/** What a live pass left behind goes, and only then it is said that nothing is there. */
 async function clear(
   { context, tried }: State,
   { migration, container }: Pick<Pass, 'migration' | 'container'>,

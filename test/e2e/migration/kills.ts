@@ -91,6 +91,16 @@ async function untilPhase(scene: Scene, phase: Phase): Promise<string> {
   throw new Error(`It never came to ${phase}`);
 }
 
+/** Those of `hosts` on which the file grows. */
+async function writingOn(scene: Scene, hosts: readonly string[]): Promise<string[]> {
+  const lengths = () =>
+    Promise.all(hosts.map(async (name) => (await beatsOn(scene, scene.cluster.host(name)))?.length ?? 0));
+  const before = await lengths();
+  await delay(LOOK_MS);
+  const after = await lengths();
+  return hosts.filter((_, at) => (after[at] ?? 0) > (before[at] ?? 0));
+}
+
 /** Reads along on both hosts: what was in the file once must be in it at the end, and at most one daemon runs it. */
 function watchBeats(scene: Scene) {
   const end = new AbortController();
@@ -99,9 +109,9 @@ function watchBeats(scene: Scene) {
   const instance = `${BEATING}--${scene.namespace}`;
   const look = async (): Promise<void> => {
     const running = await runningOn(scene.cluster, instance);
-    // The answers are of different moments: the first one to run must run still.
-    const again = running.length > 1 ? await runningOn(scene.cluster, instance) : [];
-    if (again.length > 1) doubles.push(again.join(' and '));
+    // The source's daemon says Running of what a live pass has frozen or taken away, until its hooks have run: what writes, runs.
+    const writing = running.length > 1 ? await writingOn(scene, running) : [];
+    if (writing.length > 1) doubles.push(writing.join(' and '));
     const [only] = running;
     if (only === undefined) return;
     const beats = await beatsOn(scene, scene.cluster.host(only));
