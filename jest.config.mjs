@@ -20,7 +20,7 @@ const project = (name, extra = {}) => ({
 });
 
 export default {
-  projects: ['unit', 'simulation', 'contract', 'integration', 'e2e', 'faults'].map((name) => project(name)),
+  projects: ['unit', 'simulation', 'contract', 'integration', 'e2e', 'faults', 'kills'].map((name) => project(name)),
   testTimeout: 30_000,
   maxWorkers: 2,
 };
