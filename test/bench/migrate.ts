@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { findCompartment } from '../../src/cmd/local/compartment.ts';
@@ -13,7 +13,7 @@ import { type InsideNetwork, openInsideNetwork } from '../support/inside-network
 import { LAN, openLan } from '../support/shared-lan.ts';
 import { type ContainerWatch, IMAGE, isRunning, watchContainers } from './containers.ts';
 import { remove } from './create.ts';
-import { atMost, type Figure, figure } from './figure.ts';
+import { atMost, type Figure, figure, quantile } from './figure.ts';
 import { type BenchCluster, startBenchCluster } from './local-cluster.ts';
 import { PauseProbe } from './pause-probe.ts';
 import { createRaw, moveRaw, type RawHost, removeRaw, startRaw } from './raw-move.ts';
@@ -44,6 +44,9 @@ const LOADS: Record<string, Load> = {
 /** Which are measured: `HOSTLER_BENCH_MIGRATE="small memory"` for some. */
 const CHOSEN = (process.env['HOSTLER_BENCH_MIGRATE'] ?? Object.keys(LOADS).join(' ')).split(' ');
 
+/** Of each, in turn; the median of them is the figure. */
+const ROUNDS = Number(process.env['HOSTLER_BENCH_ROUNDS'] ?? 3);
+
 interface Scene {
   cluster: BenchCluster;
   watch: ContainerWatch;
@@ -68,9 +71,10 @@ export async function measureMigrations(): Promise<Figure[]> {
   const isLive = existsSync(`${LIVE_FOLDER}/bin/criu`);
   if (!isLive) process.stderr.write('no criu on this machine (scripts/setup --live): cold moves only\n');
   const cluster = await startBenchCluster({ live: isLive });
-  const scene = await setUp(cluster);
+  let scene: Scene | undefined;
   const figures: Figure[] = [];
   try {
+    scene = await setUp(cluster);
     for (const one of casesOf(isLive)) {
       const found = await measure(scene, one);
       process.stderr.write(found.map(({ name, value, unit }) => `${name}: ${value} ${unit}\n`).join(''));
@@ -78,8 +82,10 @@ export async function measureMigrations(): Promise<Figure[]> {
     }
     return figures;
   } finally {
-    scene.watch.close();
-    await scene.client.stop();
+    scene?.watch.close();
+    await scene?.client.stop();
+    // A cluster is removed only where nothing else is.
+    await rm(probeFolder(cluster), { recursive: true, force: true });
     await cluster.down();
   }
 }
@@ -103,8 +109,14 @@ function casesOf(isLive: boolean): Case[] {
 
 async function measure(scene: Scene, given: Case): Promise<Figure[]> {
   const { load, live, pool } = given;
-  const raw = await measureRaw(scene, given);
-  const ours = await measureOurs(scene, given);
+  const raws: Measured[] = [];
+  const all: Measured[] = [];
+  for (let round = 1; round <= ROUNDS; round++) {
+    raws.push(await measureRaw(scene, given));
+    all.push(await measureOurs(scene, given, round));
+  }
+  process.stderr.write(`${JSON.stringify({ case: given.name, pool, live, raws, all })}\n`);
+  const [raw, ours] = [medians(raws), medians(all)];
   const what = `${live ? 'live' : 'cold'} move, ${pool === 'default' ? 'dir' : pool}, ${load.title}`;
   const seconds = (ms: number): number => ms / 1_000;
   return [
@@ -129,6 +141,16 @@ async function measure(scene: Scene, given: Case): Promise<Figure[]> {
   ];
 }
 
+/** Of connections lost it is the sum: none of them is allowed. */
+function medians(measured: readonly Measured[]): Measured {
+  const middle = (of: (one: Measured) => number): number => quantile(measured.map(of), 0.5);
+  return {
+    pauseMs: middle(({ pauseMs }) => pauseMs),
+    totalMs: middle(({ totalMs }) => totalMs),
+    dropped: measured.reduce((sum, { dropped }) => sum + dropped, 0),
+  };
+}
+
 async function measureRaw(scene: Scene, { pool, load, live }: Case): Promise<Measured> {
   const [source, target] = scene.hosts;
   const move = { name: 'raw-moved', pool, network: LAN, live };
@@ -145,9 +167,13 @@ async function measureRaw(scene: Scene, { pool, load, live }: Case): Promise<Mea
 const RAW_ADDRESS = '10.88.0.80';
 const OUR_ADDRESS = '10.88.0.81';
 
-async function measureOurs(scene: Scene, { pool, load, live, name: loadName }: Case): Promise<Measured> {
+async function measureOurs(
+  scene: Scene,
+  { pool, load, live, name: loadName }: Case,
+  round: number,
+): Promise<Measured> {
   const { cluster, watch, hosts } = scene;
-  const name = `moved-${pool}-${loadName}-${live ? 'live' : 'cold'}`;
+  const name = `moved-${pool}-${loadName}-${live ? 'live' : 'cold'}-${round}`;
   const container = {
     apiVersion: 'hostler.dev/v1alpha1',
     kind: 'Container',
@@ -205,7 +231,12 @@ async function probed(scene: Scene, address: string, run: () => Promise<number>)
 
 async function fill(root: string, load: Load, address: string): Promise<void> {
   const { memoryMegabytes = 0, rootMegabytes = 0, changingMegabytes = 0 } = load;
-  await makeCounting(root, { address: `${address}/24`, memoryMegabytes, changingMegabytes });
+  await makeCounting(root, {
+    address: `${address}/24`,
+    memoryMegabytes,
+    changingMegabytes,
+    listensAgain: true,
+  });
   if (rootMegabytes === 0) return;
   await mkdir(join(root, 'srv'), { recursive: true });
   // As a root is: many files, of which none can be compressed.
@@ -243,10 +274,14 @@ async function setUp(cluster: BenchCluster): Promise<Scene> {
   if (source === undefined || target === undefined || third === undefined)
     throw new Error('three hosts are needed');
   for (const { socketPath } of [source, target]) await importImage(cluster.stateDir, socketPath);
-  const directory = join(cluster.stateDir, 'probe');
+  const directory = probeFolder(cluster);
   await mkdir(directory);
   const client = await openInsideNetwork(third, directory);
   return { cluster, watch: await watchContainers(cluster.kubeconfig), hosts: [source, target], client };
+}
+
+function probeFolder({ stateDir }: BenchCluster): string {
+  return join(stateDir, 'probe');
 }
 
 async function importImage(stateDir: string, socketPath: string): Promise<void> {

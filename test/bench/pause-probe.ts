@@ -45,7 +45,7 @@ export class PauseProbe {
 
   /** A try does no harm to the connection that there is: the container takes one at a time. */
   #look(): void {
-    if (performance.now() - this.#heardMs < SILENT_MS || this.#open.size > 8) return;
+    if (performance.now() - this.#heardMs < SILENT_MS || this.#open.size >= MAX_OPEN) return;
     const socket = connect(this.#dialPath);
     this.#open.add(socket);
     socket.setTimeout(TIMEOUT_MS, () => {
@@ -74,3 +74,5 @@ export class PauseProbe {
 const TRY_MS = 50;
 const SILENT_MS = 200;
 const TIMEOUT_MS = 1_000;
+/** So many that there is always one more to try with: a try that is lost is silent for TIMEOUT_MS. */
+const MAX_OPEN = TIMEOUT_MS / TRY_MS + 4;

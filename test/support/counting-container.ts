@@ -13,15 +13,28 @@ export interface CountingOptions {
   memoryMegabytes?: number;
   /** Of a file that is written anew every ten seconds. @defaultValue 0 */
   changingMegabytes?: number;
+  /**
+   * Whether it listens anew, and counts on, once a connection has ended; else one connection is all that there is until its next start.
+   * @defaultValue false
+   */
+  listensAgain?: boolean;
 }
 
 export const COUNT_PORT = 7000;
 export const COUNT_MS = 10;
 
+/** Until the connection ends; without a reader the shell's echo only fails. */
+const COUNTING = `while :; do
+  n=$((n + 1))
+  echo $n >>/counted
+  echo $n || break
+  usleep ${COUNT_MS * 1000}
+done | nc -l -p ${COUNT_PORT}`;
+
 /** @param root folder of the container's root */
 export async function makeCounting(
   root: string,
-  { address, memoryMegabytes = 0, changingMegabytes = 0 }: CountingOptions,
+  { address, memoryMegabytes = 0, changingMegabytes = 0, listensAgain = false }: CountingOptions,
 ): Promise<void> {
   const memory =
     memoryMegabytes === 0
@@ -35,12 +48,7 @@ export async function makeCounting(
     join(root, 'etc/counting'),
     `ip addr add ${address} dev eth0; ip link set eth0 up
 ${memory}${changing}n=0
-while :; do
-  n=$((n + 1))
-  echo $n >>/counted
-  echo $n
-  usleep ${COUNT_MS * 1000}
-done | nc -l -p ${COUNT_PORT}
+${listensAgain ? `while :; do n=$(tail -n 1 /counted); ${COUNTING}; done` : COUNTING}
 `,
   );
   const init = join(root, 'sbin/init');
