@@ -45,7 +45,13 @@ beforeAll(async () => {
     container(name, { placement: { nodeName } }),
   );
   const input = [...moving, ...staying].map((object) => stringify(object)).join('---\n');
-  await cluster.kubectl.run(['apply', '-f', '-'], { input });
+  // On a machine that is busy with starting all this a member may lose sight of its leader: kubectl is cut off, and asks again.
+  await eventually(
+    'all are applied',
+    () => cluster.kubectl.run(['apply', '-f', '-'], { input, code: 'any' }),
+    ({ code }) => code === 0,
+    PATIENCE_MS,
+  );
   await eventually(
     'all run',
     () => placesOf(ALL),
