@@ -1,11 +1,11 @@
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { findCompartment } from '../../src/cmd/local/compartment.ts';
 import { daemonOf } from '../../src/cmd/local/daemon.ts';
 import { hostNames, localPaths } from '../../src/config/local.ts';
+import { freePort } from '../support/free-port.ts';
 
 const execute = promisify(execFile);
 const HOSTLER = join(import.meta.dirname, '../../bin/hostler');
@@ -73,12 +73,4 @@ export async function startBenchCluster({ live = false }: { live?: boolean } = {
     up,
     down,
   };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

@@ -1,6 +1,4 @@
 import { existsSync, mkdtempSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
-import { once } from 'node:events';
 import { join } from 'node:path';
 import { CONTROL_PLANE, hostNames, IMAGES_DIR, localPaths } from '../../src/config/local.ts';
 import { type Compartment, findCompartment, stopCompartment } from '../../src/cmd/local/compartment.ts';
@@ -19,6 +17,7 @@ import { findLeaks, tearDown } from '../../src/cmd/local/teardown.ts';
 import { mountDisks, unmountDisks } from './disk.ts';
 import { buildHeartbeatImage } from './heartbeat-image.ts';
 import type { Product } from './product.ts';
+import { freePort } from '../support/free-port.ts';
 
 export type Part = 'agent' | 'guard' | 'daemon' | 'server' | 'etcd';
 
@@ -97,13 +96,4 @@ function etcdOf(plane: Compartment): ProcessIdentity | undefined {
   if (server === undefined) return undefined;
   const pid = childrenOf(server.pid).find((child) => readOrEmpty(`/proc/${child}/comm`).trim() === 'etcd');
   return pid === undefined ? undefined : identityOf(pid);
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }

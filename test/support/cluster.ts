@@ -1,7 +1,5 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { existsSync, readFileSync } from 'node:fs';
-import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { LocalApi } from '../../src/cmd/local/api.ts';
@@ -17,6 +15,7 @@ import { hostNames, type LocalOptions, localPaths, localServers } from '../../sr
 import { instanceNameOf } from '../../src/crds/container.ts';
 import { messageOf } from '../../src/ports/errors.ts';
 import { createKubectl, type Kubectl } from './kubectl.ts';
+import { freePort } from './free-port.ts';
 
 /**
  * A real cluster as `hostler up` makes it, for tests: three hosts with a real Incus each, reached by the stock kubectl
@@ -264,15 +263,6 @@ async function remove(stateDir: string): Promise<void> {
   await rm(stateDir, { recursive: true, force: true });
   const leaks = findLeaks(stateDir);
   if (leaks.length > 0) throw new Error(`Left over:\n${leaks.join('\n')}`);
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 /**

@@ -9,7 +9,7 @@ import { run } from '../../src/cmd/local/process.ts';
 import { forward } from '../../src/cmd/forward.ts';
 import { endProcess, findByArgument, identify } from '../../src/etcd/process-identity.ts';
 import { systemClock } from '../../src/ports/clock.ts';
-import { freePort } from './etcd-server.ts';
+import { freePort } from './free-port.ts';
 import { type HostlerProcess, startHostler } from './hostler-process.ts';
 
 /** Three whole servers, each with a member of one etcd, on addresses of this machine's loopback; and a forwarder before them. */

@@ -1,25 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { localPaths } from '../../../src/config/local.ts';
 import { endProcess, identityOf, run, type RunResult } from '../../../src/cmd/local/process.ts';
 import type { LocalStatus } from '../../../src/cmd/local/status.ts';
 import { findLeaks } from '../../../src/cmd/local/teardown.ts';
 import { createLocalState } from '../../support/local-state.ts';
+import { freePort } from '../../support/free-port.ts';
 
 const EXAMPLE = 'examples/01-first-container';
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 function hostler(argv: readonly string[], allowFailure = false): Promise<RunResult> {
   return run(['bin/hostler', ...argv], { timeoutMs: 120_000, allowFailure });

@@ -1,27 +1,17 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { once } from 'node:events';
 import { readdir } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { localPaths } from '../../../src/config/local.ts';
 import { stopCompartment } from '../../../src/cmd/local/compartment.ts';
 import { run } from '../../../src/cmd/local/process.ts';
 import { createLocalState } from '../../support/local-state.ts';
+import { freePort } from '../../support/free-port.ts';
 
 const EXAMPLE = 'examples/07-shared-storage';
 const FILES = { ledger: '/kept', shop: '/srv/data/kept' } as const;
 type Name = keyof typeof FILES;
 const NAMES: readonly Name[] = ['ledger', 'shop'];
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 describe('the loss of a host whose containers have their data on shared storage', () => {
   const state = createLocalState();

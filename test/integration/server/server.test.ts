@@ -5,7 +5,7 @@ import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { endProcess, findByArgument } from '../../../src/etcd/process-identity.ts';
-import { freePort } from '../../support/etcd-server.ts';
+import { freePort } from '../../support/free-port.ts';
 import { type HostlerProcess, startHostler } from '../../support/hostler-process.ts';
 import { createKubectl, type Kubectl } from '../../support/kubectl.ts';
 
