@@ -165,9 +165,9 @@ class Supervisor {
     };
     const serving = tell();
     const isLate = await Promise.race([
-      serving.then(() => false).finally(() => waited.abort()),
+      serving.then(() => false),
       sleep(systemClock, waitMs, waited.signal),
-    ]);
+    ]).finally(() => waited.abort());
     if (!isLate) return;
     logger.info({ pid: run.pid }, 'etcd waits for a majority of its members');
     // Should it end before, its supervisor finds out.

@@ -3,8 +3,9 @@ import { createEtcdStorage } from '../../../src/etcd/storage.ts';
 import { errorCode } from '../../../src/ports/errors.ts';
 import { silentLogger } from '../../../src/ports/logger.ts';
 import type { Storage } from '../../../src/ports/storage.ts';
-import { freePort, startEtcd } from '../../support/etcd-server.ts';
+import { startEtcd } from '../../support/etcd-server.ts';
 import type { EtcdServer } from '../../support/etcd-server.ts';
+import { freePort } from '../../support/free-port.ts';
 import { follow, revisionOf } from './follower.ts';
 
 /** etcd itself dies, freezes or was never there. */
