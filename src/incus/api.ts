@@ -91,8 +91,16 @@ export function createApi(options: ApiOptions): Api {
   const wait: Api['wait'] = async (path, timeoutMs, signal) => {
     const seconds = Math.max(1, Math.ceil(timeoutMs / 1000));
     const request = { method: 'GET' as const, path: `${path}/wait?timeout=${seconds}` };
-    const { envelope } = await send(request, seconds * 1000 + WAIT_SLACK_MS, signal).catch(operationGone);
-    return resultOf(envelope.metadata as OperationView, seconds);
+    try {
+      const { envelope } = await send(request, seconds * 1000 + WAIT_SLACK_MS, signal).catch(operationGone);
+      return resultOf(envelope.metadata as OperationView, seconds);
+    } catch (error) {
+      // So Incus 6 says that the time of this wait is over; an operation that failed of its own deadline may say it too.
+      if (!(error instanceof HostlerError) || error.message !== 'context deadline exceeded') throw error;
+      const { envelope } = await send({ method: 'GET', path }, options.requestTimeoutMs, signal);
+      if (!RUNNING_CODES.has((envelope.metadata as OperationView).status_code)) throw error;
+      return resultOf(envelope.metadata as OperationView, seconds);
+    }
   };
 
   const findTagged = async <T>(path: string, signal: AbortSignal): Promise<Tagged<T> | undefined> => {

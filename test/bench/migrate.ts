@@ -44,6 +44,8 @@ const LOADS: Record<string, Load> = {
 /** Which are measured: `HOSTLER_BENCH_MIGRATE="small memory"` for some. */
 const CHOSEN = (process.env['HOSTLER_BENCH_MIGRATE'] ?? Object.keys(LOADS).join(' ')).split(' ');
 
+const POOLS = (process.env['HOSTLER_BENCH_POOLS'] ?? 'default btrfs').split(' ');
+
 /** Of each, in turn; the median of them is the figure. */
 const ROUNDS = Number(process.env['HOSTLER_BENCH_ROUNDS'] ?? 3);
 
@@ -98,7 +100,7 @@ interface Case {
 }
 
 function casesOf(isLive: boolean): Case[] {
-  return ['default', 'btrfs'].flatMap((pool) =>
+  return POOLS.flatMap((pool) =>
     Object.entries(LOADS)
       .filter(([name]) => CHOSEN.includes(name))
       .flatMap(([name, load]) =>

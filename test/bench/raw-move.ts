@@ -20,6 +20,7 @@ export interface RawMove {
 /** As Hostler makes them for live moves. */
 const RAW_LXC = 'lxc.console.path = none\nlxc.mount.auto =\nlxc.mount.auto = proc:rw sys:rw cgroup:mixed';
 const WAIT_S = 25;
+const MAX_WAITS = 20;
 
 export async function createRaw(
   { socketPath }: RawHost,
@@ -113,11 +114,18 @@ function stopRaw(socketPath: string, name: string): Promise<void> {
 /** To the end of its operation. */
 async function change(socketPath: string, method: string, path: string, body?: object): Promise<void> {
   const { id } = (await daemonRequest(socketPath, method, path, body)) as { id: string };
+  let waits = 0;
   for (;;) {
     const done = (await daemonRequest(socketPath, 'GET', `/1.0/operations/${id}/wait?timeout=${WAIT_S}`)) as {
       status_code: number;
       err: string;
-    };
+    } | null;
+    // The answer at the timeout names no operation: it goes on.
+    if (done === null) {
+      waits += 1;
+      if (waits > MAX_WAITS) throw new Error(`${method} ${path}: does not end`);
+      continue;
+    }
     if (done.status_code === 200) return;
     if (done.status_code >= 400) throw new Error(`${method} ${path}: ${done.err}`);
   }

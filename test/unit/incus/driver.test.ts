@@ -74,6 +74,29 @@ describe('the Incus driver', () => {
       expect(daemon.requests).toContain('GET /1.0/operations/op/wait?timeout=20');
     });
 
+    const overdue = {
+      body: { type: 'sync', status_code: 200, error: 'context deadline exceeded', metadata: null },
+    };
+
+    it('that are still running when the wait says that its deadline is exceeded are a Timeout too', async () => {
+      daemon.answers.set('GET /1.0/operations/op/wait', overdue);
+      const running = { status: 'Running', status_code: 103, err: '', metadata: null };
+      daemon.answers.set('GET /1.0/operations/op', sync(running));
+      await expect(driver.startInstance('web', never)).rejects.toMatchObject({ code: 'Timeout' });
+    });
+
+    it('that have failed of a deadline of their own have failed', async () => {
+      daemon.answers.set('GET /1.0/operations/op/wait', overdue);
+      const status = {
+        status: 'Failure',
+        status_code: 400,
+        err: 'context deadline exceeded',
+        metadata: null,
+      };
+      daemon.answers.set('GET /1.0/operations/op', sync(status));
+      await expect(driver.startInstance('web', never)).rejects.toMatchObject({ code: 'Internal' });
+    });
+
     it('that a restarted daemon has forgotten are a lost reply: tried once more, then Unavailable', async () => {
       daemon.answers.set('GET /1.0/operations/op/wait', failed(404, 'Operation not found'));
       await expect(driver.startInstance('web', never)).rejects.toMatchObject({ code: 'Unavailable' });
