@@ -88,7 +88,7 @@ export function createIncusDriver(options: IncusDriverOptions): HostDriver {
       await again(signal, async () => instances.deleteInstance(await contextOf(signal), name, uid, signal));
       leaving.delete(name);
     },
-    getLastEnd: (name, signal) => again(signal, () => getLastEnd(api, name, signal)),
+    getLastEnd: (name, signal) => again(signal, () => getLastEnd({ api, clock }, name, signal)),
     recoverInstance: (root, signal) => again(signal, () => recoverInstance(api, root, signal)),
     forgetInstance: (root, signal) => again(signal, () => forgetInstance(api, root, signal)),
     ...createTransfers({

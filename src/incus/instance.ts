@@ -44,8 +44,9 @@ export interface InstanceContext {
   operationTimeoutMs: number;
 }
 
-const CLEARING_POLL_MS = 100;
-const CLEARING_POLLS = 50;
+/** How long the daemon may clear up after an end, during which it says of the instance that it runs. */
+export const CLEARING_POLL_MS = 100;
+export const CLEARING_POLLS = 50;
 
 const STATUS: Readonly<Record<string, Instance['status']>> = {
   Running: 'Running',

@@ -1,6 +1,7 @@
+import { type Clock, sleep } from '../ports/clock.ts';
 import type { LastEnd } from '../ports/host-driver.ts';
 import type { Api } from './api.ts';
-import { type InstanceView, pathOf } from './instance.ts';
+import { CLEARING_POLL_MS, CLEARING_POLLS, type InstanceView, pathOf } from './instance.ts';
 
 /**
  * How an instance ended. Neither event nor status tells; liblxc's own log does, at the level that settings.ts asks for.
@@ -25,13 +26,29 @@ const ERROR_LINE = / ERROR +\S+ - \S+:\d+ - (.+)/;
 
 const UNKNOWN: LastEnd = { kind: 'unknown', message: 'How it ended is not known' };
 
-export async function getLastEnd(api: Api, name: string, signal: AbortSignal): Promise<LastEnd> {
-  const [view, log] = await Promise.all([
-    api.find<InstanceView>(pathOf(name), signal),
-    api.tail(`${pathOf(name)}/logs/lxc.log`, TAIL_BYTES, signal),
-  ]);
-  if (view?.status !== 'Stopped' || log === undefined) return UNKNOWN;
-  return lastEndIn(log, view.config['volatile.last_state.power'] === 'RUNNING');
+/** While it clears up after an end, the daemon says Stopped, Running and Stopped again: what has ended is waited for. */
+export async function getLastEnd(
+  { api, clock }: { api: Api; clock: Clock },
+  name: string,
+  signal: AbortSignal,
+): Promise<LastEnd> {
+  for (let polls = 0; polls < CLEARING_POLLS; polls++) {
+    const [view, log] = await Promise.all([
+      api.find<InstanceView>(pathOf(name), signal),
+      api.tail(`${pathOf(name)}/logs/lxc.log`, TAIL_BYTES, signal),
+    ]);
+    if (view === undefined || log === undefined) return UNKNOWN;
+    if (view.status === 'Stopped') {
+      return lastEndIn(log, view.config['volatile.last_state.power'] === 'RUNNING');
+    }
+    if (!hasEnded(log) || !(await sleep(clock, CLEARING_POLL_MS, signal))) return UNKNOWN;
+  }
+  return UNKNOWN;
+}
+
+function hasEnded(log: string): boolean {
+  const run = lastRunIn(log);
+  return [NOT_STARTED, ENDED, STOP_HOOK].some((line) => line.test(run));
 }
 
 /**

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { lastEndIn } from '../../../src/incus/last-end.ts';
+import { getLastEnd, lastEndIn } from '../../../src/incus/last-end.ts';
+import { systemClock } from '../../../src/ports/clock.ts';
 
 const line = (level: string, text: string): string => `lxc web 20260101120000.000 ${level} ${text}\n`;
 const started = line('NOTICE', 'start - start.c:post_start:2205 - Started "/sbin/init" with pid "184"');
@@ -66,5 +67,33 @@ describe('how an instance ended, by the log', () => {
     expect(lastEndIn(started + hook, true).kind).toBe('unknown');
     expect(lastEndIn(started + child('signal Interrupt(2)') + hook, true).kind).toBe('unknown');
     expect(lastEndIn(started + child('error (3)') + hook, true).kind).toBe('error');
+  });
+});
+
+describe('getLastEnd', () => {
+  const killed = 'Started "/sbin/init" with pid "42"\nChild <42> ended on signal Killed(9)\n';
+  const ask = (states: readonly string[], log: string) => {
+    const left = [...states];
+    const api = {
+      find: async () => ({ status: left.length > 1 ? left.shift() : left[0], config: {} }),
+      tail: async () => log,
+    };
+    const clock = {
+      ...systemClock,
+      schedule: (_ms: number, run: () => void) => systemClock.schedule(0, run),
+    };
+    return getLastEnd({ api: api as never, clock }, 'web--default', new AbortController().signal);
+  };
+
+  it('waits while the daemon, which clears up, says once more that it runs', async () => {
+    expect(await ask(['Running', 'Running', 'Stopped'], killed)).toMatchObject({ kind: 'error' });
+  });
+
+  it('knows nothing of what runs', async () => {
+    expect(await ask(['Running'], 'Started "/sbin/init" with pid "42"\n')).toMatchObject({ kind: 'unknown' });
+  });
+
+  it('gives up when that does not end', async () => {
+    expect(await ask(['Running'], killed)).toMatchObject({ kind: 'unknown' });
   });
 });
