@@ -160,6 +160,8 @@ function essenceOf({ apiVersion, kind, metadata, spec, status }: Container): Con
       ...(status?.failover === undefined ? {} : { failover: status.failover }),
       // Whether it is held for a move: an agent that starts without the API starts nothing that is.
       ...(status?.migration === undefined ? {} : { migration: status.migration }),
+      // Nor what was stopped for the maintenance of this node.
+      ...(status?.stoppedFor === undefined ? {} : { stoppedFor: status.stoppedFor }),
     },
   };
 }

@@ -66,7 +66,11 @@ describe('the agent without its daemon or its API', () => {
     world.place('web');
     world.place('lost');
     world.place('leaving');
+    world.place('resting');
     await world.clock.advance(20_000);
+    await world.change('resting', ({ status }) => ({ status: { ...status, stoppedFor: 'Maintenance' } }));
+    await world.clock.advance(1_000);
+    expect(world.host.instances.get('resting--default')?.status).toBe('Stopped');
     await world.stop();
     for (const verb of ['get', 'list', 'watch', 'update', 'updateStatus', 'create', 'patch'] as const) {
       world.store.faults.failNext('Unavailable', { verb, times: 100_000 });
@@ -82,7 +86,8 @@ describe('the agent without its daemon or its API', () => {
     expect(world.host.instances.has('lost--default')).toBe(false);
     expect(world.host.instances.get('leaving--default')?.status).toBe('Running');
     expect(world.agent().ready()).toBe(false);
-    expect(world.calls('createInstance')).toHaveLength(3);
+    expect(world.host.instances.get('resting--default')?.status).toBe('Stopped');
+    expect(world.calls('createInstance')).toHaveLength(4);
     expect(
       world.file.content?.containers.find(({ container }) => container.metadata.name === 'web')?.record
         .restarts,
