@@ -111,7 +111,8 @@ function drawFault(world: World, nodes: number): Fault {
   }
   if (draw < 0.32) return { ...span, kind: 'cutPeers', who: node };
   if (draw < 0.4) return { ...span, kind: 'storeDown' };
-  if (draw < 0.5) return { ...span, kind: 'slow' };
+  if (draw < 0.47) return { ...span, kind: 'slow' };
+  if (draw < 0.5) return { ...span, kind: 'hold', who: anyone };
   if (draw < 0.6) {
     const stream = STREAMS[Math.floor(world.random() * STREAMS.length)] ?? 'leases';
     return { ...span, kind: world.chance(0.7) ? 'lag' : 'trail', who: anyone, stream };

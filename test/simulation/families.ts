@@ -29,6 +29,7 @@ const families = [
   lateTerm,
   partAfterPart,
   lateNews,
+  oneAfterTheOther,
 ];
 export const FAMILIES = families.length;
 
@@ -190,5 +191,36 @@ function lateNews(world: World): Family {
   );
   const from = begins - world.between(1_500, 3_500);
   faults.push({ kind: 'trail', who: leaderName(1), stream: 'leases', from, until: begins + 2_000 });
+  return { plans, nodes, faults };
+}
+
+/**
+ * One of five nodes asks its peers. Of these, two are cut off, one after the other: the first is back, and seen to be (what it had sent
+ * before was on its way for long, so that it counts as young at once), before the second, which is frozen between the question
+ * and its answer, counts as cut off.
+ */
+function oneAfterTheOther(world: World): Family {
+  const nodes = 5;
+  const plans = all(nodes, 'brisk');
+  const begins = world.between(3_500, 4_500);
+  const turn = begins + world.between(1_200, 2_400);
+  const [asker, first, second] = [nodeName(1), nodeName(2), nodeName(3)];
+  const faults: Fault[] = [
+    cut(asker, begins, begins + world.between(9_000, 14_000)),
+    { kind: 'hold', who: first, from: turn - world.between(1_600, 2_100), until: turn },
+    {
+      kind: 'cut',
+      who: second,
+      direction: 'in',
+      from: turn - world.between(700, 1_200),
+      until: turn + world.between(500, 3_000),
+    },
+    {
+      kind: 'pause',
+      who: second,
+      from: turn - world.between(100, 300),
+      until: turn + world.between(200, 450),
+    },
+  ];
   return { plans, nodes, faults };
 }

@@ -151,6 +151,19 @@ export const mutants: readonly Mutant[] = [
     says: DOUBLE,
   },
   {
+    name: 'answers that count for the moment at which each was given',
+    rule: 'E',
+    family: 8,
+    patches: [
+      plan(
+        'witness.ts',
+        'const atQuestion = cutOffForMs - (receivedMs - asked.askedMs);',
+        'const atQuestion = receivedMs > 0 ? cutOffForMs : 0;',
+      ),
+    ],
+    says: DOUBLE,
+  },
+  {
     name: 'a move of what was re-affirmed since',
     rule: 'F',
     family: 5,

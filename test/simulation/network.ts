@@ -7,6 +7,8 @@ export interface Endpoint {
   cutOut: number;
   cutIn: number;
   cutPeers: number;
+  /** What it sends to the store arrives no sooner. */
+  heldUntilMs: number;
   killed: number;
   paused: number;
   /** The whole host: without power, or asleep. */
@@ -96,6 +98,10 @@ export function createNetwork(world: World): Network {
     },
     send(from, to, deliver) {
       if (isCut(from, to)) return;
+      if (to === undefined && from !== undefined && from.heldUntilMs > world.now) {
+        network.lastLateMs = Math.max(network.lastLateMs, from.heldUntilMs);
+        return world.at(from.heldUntilMs + delay(), deliver);
+      }
       if (network.slow === 0) return world.at(world.now + delay(), deliver);
       if (world.chance(0.15)) return;
       const lateMs = world.chance(0.3) ? world.between(100, 9_000) : 0;
@@ -130,6 +136,7 @@ function newEndpoint(name: string): Endpoint {
     cutOut: 0,
     cutIn: 0,
     cutPeers: 0,
+    heldUntilMs: 0,
     killed: 0,
     paused: 0,
     off: 0,
@@ -158,6 +165,11 @@ export function affectLinks(network: Network, fault: Schedule['faults'][number],
     case 'cutPeers':
       network.endpoint(fault.who).cutPeers += by;
       break;
+    case 'hold': {
+      const who = network.endpoint(fault.who);
+      who.heldUntilMs = Math.max(who.heldUntilMs, fault.until);
+      break;
+    }
     case 'lag':
       network.endpoint(fault.who).lag[fault.stream] += by;
       break;

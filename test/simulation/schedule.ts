@@ -11,6 +11,8 @@ export type Fault = { from: number; until: number } & (
   | { kind: 'storeDown' }
   /** Messages are late (also after their time-out), lost or doubled. */
   | { kind: 'slow' }
+  /** What `who` sends to the store is on its way until then. */
+  | { kind: 'hold'; who: string }
   /** What a watch tells `who` about `stream` is held back. */
   | { kind: 'lag'; who: string; stream: Stream }
   /** A watch that falls behind more and more. */
