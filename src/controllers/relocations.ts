@@ -17,7 +17,7 @@ import {
 import { createRoom } from '../plan/relocation/room.ts';
 import { sleep } from '../ports/clock.ts';
 import { hasCode, messageOf } from '../ports/errors.ts';
-import type { ObjectList } from '../ports/object-store.ts';
+import { listAll } from '../reconcile/list-all.ts';
 import { writeStatus } from '../reconcile/status.ts';
 import type { ControllerDeps } from './deps.ts';
 import { BY_CONTAINER } from './informers.ts';
@@ -69,7 +69,6 @@ interface State {
 
 /** No cache lags that long. */
 const ASSUMED_MS = 10_000;
-const PAGE = 500;
 const RETRY_MS = 500;
 
 export function createRelocations(deps: ControllerDeps): Relocations {
@@ -185,7 +184,8 @@ async function remember(
 async function assumeEarlier({ deps, assumed }: State, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     try {
-      for (const migration of await listAll(deps, signal)) {
+      const { items } = await listAll<Migration>(deps.store, migrationKind, {}, signal);
+      for (const migration of items) {
         if (isFinished(migration)) continue;
         const key = containerKeyOf(migration);
         const placedOn = deps.informers.containers.cache.get(key)?.status?.nodeName;
@@ -207,15 +207,4 @@ async function assumeEarlier({ deps, assumed }: State, signal: AbortSignal): Pro
       await sleep(deps.clock, RETRY_MS, signal);
     }
   }
-}
-
-async function listAll({ store }: ControllerDeps, signal: AbortSignal): Promise<Migration[]> {
-  const found: Migration[] = [];
-  let page: ObjectList<Migration> | undefined;
-  do {
-    const next = page?.continue === undefined ? {} : { continue: page.continue };
-    page = await store.list<Migration>(migrationKind, { limit: PAGE, ...next }, signal);
-    found.push(...page.items);
-  } while (page.continue !== undefined && page.continue !== '');
-  return found;
 }

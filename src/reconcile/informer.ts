@@ -6,7 +6,8 @@ import { type Metrics, noMetrics } from '../ports/metrics.ts';
 import type { ObjectStore, WatchEvent } from '../ports/object-store.ts';
 import { createCache } from './informer-cache.ts';
 import { createInformerState } from './informer-state.ts';
-import { createRetry, follow, listAll } from './list-watch.ts';
+import { listAll } from './list-all.ts';
+import { createRetry, follow, selectionOf } from './list-watch.ts';
 import type { Runnable } from './runnable.ts';
 
 /** The last state that was seen of each object, for reading only: every object is frozen, deeply. */
@@ -83,7 +84,7 @@ const WATCH_SECONDS = 300;
  * are older than what was seen are not taken.
  */
 export function createInformer<T extends KubeObject>(options: InformerOptions<T>): Informer<T> {
-  const { ref, clock, metrics = noMetrics, random = Math.random } = options;
+  const { store, ref, clock, pageSize = 500, metrics = noMetrics, random = Math.random } = options;
   const labels = { resource: ref.resource };
   const logger = options.logger.child({ informer: ref.resource });
   const cache = createCache<T>(options.indexes ?? {});
@@ -95,7 +96,7 @@ export function createInformer<T extends KubeObject>(options: InformerOptions<T>
 
   const relist = async (signal: AbortSignal): Promise<void> => {
     const sentMs = clock.monotonicMs();
-    state.replace(await listAll(options, signal));
+    state.replace(await listAll<T>(store, ref, { ...selectionOf(options), pageSize }, signal));
     contactMs = Math.max(contactMs ?? sentMs, sentMs);
     metrics.count('hostler_informer_lists_total', labels);
     metrics.set('hostler_informer_objects', cache.size, labels);

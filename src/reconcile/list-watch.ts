@@ -1,35 +1,13 @@
 import type { KubeObject } from '../crds/object.ts';
 import { hasCode, HostlerError } from '../ports/errors.ts';
-import type { ListOptions, WatchEvent } from '../ports/object-store.ts';
+import type { WatchEvent } from '../ports/object-store.ts';
 import type { InformerOptions } from './informer.ts';
+import type { Selection } from './list-all.ts';
 
 const FIRST_RETRY_MS = 100;
 const MAX_RETRY_MS = 5_000;
 /** An attempt that lasted for so long has worked, even if nothing happened meanwhile. */
 const STEADY_MS = 5_000;
-
-/** All pages of one version. A continue token that has expired meanwhile is answered by one list without pages. */
-export async function listAll<T extends KubeObject>(
-  options: InformerOptions<T>,
-  signal: AbortSignal,
-): Promise<{ items: T[]; resourceVersion: string }> {
-  const { store, ref, pageSize = 500 } = options;
-  const selection = selectionOf(options);
-  const first = await store.list<T>(ref, { ...selection, limit: pageSize }, signal);
-  const { items, resourceVersion } = first;
-  let token = first.continue;
-  try {
-    while (token) {
-      const page = await store.list<T>(ref, { ...selection, limit: pageSize, continue: token }, signal);
-      for (const item of page.items) items.push(item);
-      token = page.continue;
-    }
-  } catch (error) {
-    if (!hasCode(error, 'Expired')) throw error;
-    return await store.list<T>(ref, selection, signal);
-  }
-  return { items, resourceVersion };
-}
 
 /** One watch, until it ends, fails, or is silent for too long (half-open: `Unavailable`). */
 export async function follow<T extends KubeObject>(
@@ -65,11 +43,11 @@ export async function follow<T extends KubeObject>(
   }
 }
 
-function selectionOf<T extends KubeObject>({
+export function selectionOf<T extends KubeObject>({
   namespace,
   labelSelector,
   fieldSelector,
-}: InformerOptions<T>): ListOptions {
+}: InformerOptions<T>): Selection {
   return {
     ...(namespace === undefined ? {} : { namespace }),
     ...(labelSelector === undefined ? {} : { labelSelector }),

@@ -2,14 +2,15 @@ import { type Container, containerKind } from '../../crds/container.ts';
 import { NODE_LEASE_NAMESPACE } from '../../crds/kind.ts';
 import { type ConfigMap, configMapRef, type Lease, leaseRef, MEMBERS_CONFIG_MAP } from '../../crds/lease.ts';
 import { type Node, nodeKind } from '../../crds/node.ts';
-import { keyOf, type KubeObject, type ResourceRef } from '../../crds/object.ts';
+import { keyOf } from '../../crds/object.ts';
 import { type StoragePool, storagePoolKind } from '../../crds/storage-pool.ts';
 import { leaseRecord } from '../../plan/failover/lease-record.ts';
 import { parseMembers } from '../../plan/failover/membership.ts';
 import { type Fate, planNodeLoss } from '../../plan/failover/node-loss.ts';
 import { createSchedulingFacts } from '../../plan/scheduling/facts.ts';
-import { HostlerError } from '../../ports/errors.ts';
-import type { ObjectList, ObjectStore } from '../../ports/object-store.ts';
+import type { ObjectStore } from '../../ports/object-store.ts';
+import { listAll } from '../../reconcile/list-all.ts';
+import { getNode } from '../known-node.ts';
 
 export interface NodeLoss {
   node: string;
@@ -20,23 +21,20 @@ export interface NodeLoss {
 
 type Reader = Pick<ObjectStore, 'get' | 'list'>;
 
-const PAGE = 500;
-
 /** @throws NotFound when there is no such node */
 export async function readNodeLoss(store: Reader, name: string, signal: AbortSignal): Promise<NodeLoss> {
-  const node = await store.get<Node>(nodeKind, { name }, signal);
-  if (node === undefined) {
-    const known = (await listAll<Node>(store, nodeKind, signal)).map(({ metadata }) => metadata.name);
-    const hint = known.length === 0 ? 'none has registered' : `there are ${known.sort().join(', ')}`;
-    throw new HostlerError('NotFound', `There is no node ${name}: ${hint}`);
-  }
+  const node = await getNode({ store, signal }, name);
   const [nodes, pools, containers] = await Promise.all([
-    listAll<Node>(store, nodeKind, signal),
-    listAll<StoragePool>(store, storagePoolKind, signal),
-    listAll<Container>(store, containerKind, signal),
+    listAll<Node>(store, nodeKind, {}, signal),
+    listAll<StoragePool>(store, storagePoolKind, {}, signal),
+    listAll<Container>(store, containerKind, {}, signal),
   ]);
-  const facts = createSchedulingFacts({ nodes, pools, containers });
-  const there = containers.filter(({ status }) => status?.nodeName === name);
+  const facts = createSchedulingFacts({
+    nodes: nodes.items,
+    pools: pools.items,
+    containers: containers.items,
+  });
+  const there = containers.items.filter(({ status }) => status?.nodeName === name);
   return {
     node: name,
     fenced: await fencedBy(store, node, signal),
@@ -72,19 +70,4 @@ async function fencedBy(
   if (record.timingFault !== undefined) return no(record.timingFault);
   const { durationMs, fenceDelayMs } = record.timing;
   return { byTime: true, afterSeconds: (durationMs + fenceDelayMs) / 1_000 };
-}
-
-async function listAll<T extends KubeObject>(
-  store: Reader,
-  ref: ResourceRef,
-  signal: AbortSignal,
-): Promise<T[]> {
-  const found: T[] = [];
-  let page: ObjectList<T> | undefined;
-  do {
-    const next = page?.continue === undefined ? {} : { continue: page.continue };
-    page = await store.list<T>(ref, { limit: PAGE, ...next }, signal);
-    found.push(...page.items);
-  } while (page.continue !== undefined && page.continue !== '');
-  return found;
 }

@@ -2,14 +2,12 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { type Container, containerKind } from '../../crds/container.ts';
-import { type Node, nodeKind } from '../../crds/node.ts';
-import type { KubeObject, ResourceRef } from '../../crds/object.ts';
 import { readNamespace } from '../../kube/kube-config.ts';
 import { createObjectStore } from '../../kube/object-store.ts';
 import { type Clock, systemClock } from '../../ports/clock.ts';
 import { HostlerError } from '../../ports/errors.ts';
 import { silentLogger } from '../../ports/logger.ts';
-import type { ObjectList, ObjectStore } from '../../ports/object-store.ts';
+import type { ObjectStore } from '../../ports/object-store.ts';
 import type { Output } from '../local/progress.ts';
 
 /** What a command of the plugin works with. */
@@ -32,8 +30,6 @@ export interface AccessFlags {
 
 /** What the commands exit with. */
 export const EXIT = { done: 0, notDone: 1, failed: 2, timedOut: 3, interrupted: 130 } as const;
-
-const PAGE = 500;
 
 export function withAccess(command: Command): Command {
   return command
@@ -77,15 +73,6 @@ export async function namespaceOf(flags: AccessFlags): Promise<string> {
   return flags.namespace ?? (await readNamespace(kubeConfigOf(flags), flags.context)) ?? 'default';
 }
 
-/** @throws NotFound that says which ones there are */
-export async function getNode({ store, signal }: PluginContext, name: string): Promise<Node> {
-  const node = await store.get<Node>(nodeKind, { name }, signal);
-  if (node !== undefined) return node;
-  const known = (await listAll<Node>(store, nodeKind, {}, signal)).map(({ metadata }) => metadata.name);
-  const hint = known.length === 0 ? 'none has registered' : `there are ${known.sort().join(', ')}`;
-  throw new HostlerError('NotFound', `There is no node ${name}: ${hint}`);
-}
-
 /** @throws NotFound */
 export async function getContainer(
   { store, signal }: PluginContext,
@@ -95,22 +82,6 @@ export async function getContainer(
   const container = await store.get<Container>(containerKind, { namespace, name }, signal);
   if (container !== undefined) return container;
   throw new HostlerError('NotFound', `There is no container ${name} in namespace ${namespace}`);
-}
-
-export async function listAll<T extends KubeObject>(
-  store: ObjectStore,
-  ref: ResourceRef,
-  options: { labelSelector?: string },
-  signal: AbortSignal,
-): Promise<T[]> {
-  const found: T[] = [];
-  let page: ObjectList<T> | undefined;
-  do {
-    const next = page?.continue === undefined ? {} : { continue: page.continue };
-    page = await store.list<T>(ref, { ...options, limit: PAGE, ...next }, signal);
-    found.push(...page.items);
-  } while (page.continue !== undefined && page.continue !== '');
-  return found;
 }
 
 function kubeConfigOf({ kubeconfig }: AccessFlags): string {

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { nodeKind } from '../../crds/node.ts';
-import { type AccessFlags, EXIT, getNode, onCluster, type PluginContext, withAccess } from './access.ts';
+import { type AccessFlags, EXIT, onCluster, type PluginContext, withAccess } from './access.ts';
+import { getNode } from '../known-node.ts';
 
 export function cordonCommands(): Command[] {
   return [

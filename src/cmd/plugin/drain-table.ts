@@ -5,7 +5,8 @@ import { keyOf } from '../../crds/object.ts';
 import { CAUSE_LABEL, CAUSE_NODE_LABEL } from '../../plan/relocation/cause.ts';
 import { containerKeyOf, isFinished } from '../../plan/relocation/moves.ts';
 import { formatTable } from '../table.ts';
-import { listAll, type PluginContext } from './access.ts';
+import { listAll } from '../../reconcile/list-all.ts';
+import type { PluginContext } from './access.ts';
 import { formatMs } from './progress-line.ts';
 
 /** What has become of each container in the last drain of `node`, or in the restore after it; empty when it was about none. */
@@ -20,7 +21,7 @@ export async function drainTable(
     listAll<Migration>(store, migrationKind, { labelSelector }, signal),
     listAll<Container>(store, containerKind, {}, signal),
   ]);
-  const rows = [...movedRows(node, migrations), ...otherRows(name, node, containers)];
+  const rows = [...movedRows(node, migrations.items), ...otherRows(name, node, containers.items)];
   if (rows.length === 0) return '';
   rows.sort(([one = ''], [other = '']) => (one < other ? -1 : 1));
   return formatTable([['CONTAINER', 'RESULT', 'TO', 'MODE', 'PAUSE', 'TOOK'], ...rows]);

@@ -7,12 +7,12 @@ import {
   type AccessFlags,
   EXIT,
   getContainer,
-  getNode,
   namespaceOf,
   onCluster,
   type PluginContext,
   withAccess,
 } from './access.ts';
+import { getNode } from '../known-node.ts';
 import { lookUntil } from './look.ts';
 import { createProgressLine, formatMs, formatSize } from './progress-line.ts';
 

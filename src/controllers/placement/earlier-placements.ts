@@ -2,10 +2,9 @@ import { type Container, containerKind } from '../../crds/container.ts';
 import type { SchedulingFacts } from '../../plan/scheduling/facts.ts';
 import { sleep } from '../../ports/clock.ts';
 import { messageOf } from '../../ports/errors.ts';
-import type { ObjectList } from '../../ports/object-store.ts';
+import { listAll } from '../../reconcile/list-all.ts';
 import type { ControllerDeps } from '../deps.ts';
 
-const PAGE = 500;
 const RETRY_MS = 500;
 
 /**
@@ -19,7 +18,8 @@ export async function assumeEarlierPlacements(
 ): Promise<void> {
   while (!signal.aborted) {
     try {
-      for (const container of await listAll(deps, signal)) {
+      const { items } = await listAll<Container>(deps.store, containerKind, {}, signal);
+      for (const container of items) {
         if (container.status?.nodeName) facts.assume(container, container.status.nodeName);
       }
       return;
@@ -29,15 +29,4 @@ export async function assumeEarlierPlacements(
       await sleep(deps.clock, RETRY_MS, signal);
     }
   }
-}
-
-async function listAll({ store }: Pick<ControllerDeps, 'store'>, signal: AbortSignal): Promise<Container[]> {
-  const found: Container[] = [];
-  let page: ObjectList<Container> | undefined;
-  do {
-    const next = page?.continue === undefined ? {} : { continue: page.continue };
-    page = await store.list<Container>(containerKind, { limit: PAGE, ...next }, signal);
-    found.push(...page.items);
-  } while (page.continue !== undefined && page.continue !== '');
-  return found;
 }
