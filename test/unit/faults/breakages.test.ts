@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { BREAKAGES, breakageOf } from '../../faults/breakages.ts';
 
-/** They are only built by `npm test -- faults`: whoever changes what they patch is told here, at once. */
+/** They are built late, by the last stage of `npm test`: whoever changes what they patch is told here, at once. */
 describe('a breakage on purpose', () => {
   it.each(BREAKAGES)('%s is a patch of what the sources have exactly once', (name) => {
     for (const { file, from, to } of breakageOf(name).changes) {
