@@ -91,7 +91,8 @@ async function create(
   signal: AbortSignal,
 ): Promise<void> {
   const storage = await context.storage.layoutOf(container, signal);
-  if (await context.storage.recover(container, storage, signal)) {
+  const isToBeNew = isMadeAnew(container, record);
+  if (await context.storage.recover(container, { ...storage, isToBeNew }, signal)) {
     // What it was brought to elsewhere is not known: it is started as if for the first time here.
     context.book.put(container, { ...record, power: 'Stopped' });
     recordEvent(context, container, ['Normal', 'Recovered'], RECOVERED);
@@ -104,6 +105,14 @@ async function create(
   context.book.put(container, start ? started : { ...started, power: 'Stopped' });
   const what = start ? 'Created and started' : 'Created';
   recordEvent(context, container, ['Normal', 'Created'], `${what} instance ${spec.name}`);
+}
+
+/**
+ * Only the loss of its host makes it anew, and only once: what was moved here on purpose, or went on here since and was
+ * forgotten for a move that came to nothing, has its root.
+ */
+function isMadeAnew({ spec, status }: Container, { power }: ContainerFacts['record']): boolean {
+  return spec.failover?.policy === 'Recreate' && status?.lostFrom !== undefined && power === 'New';
 }
 
 async function ensureImage(

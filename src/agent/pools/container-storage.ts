@@ -22,10 +22,14 @@ export interface ContainerStorage {
   /** Idempotent. @throws Unavailable (`details.conditionReason`) while a pool is not ready, Invalid when it is of no use */
   layoutOf(container: Container, signal: AbortSignal): Promise<StorageLayout>;
   /**
-   * Goes on with a root that lies on shared storage already, which its policy wants kept. What is left there of a creation that was cut
+   * Goes on with a root that lies on shared storage already, unless it is to be made anew. What is left there of a creation that was cut
    * short, or is to be replaced, is put aside. @returns whether the instance is there now, stopped
    */
-  recover(container: Container, layout: StorageLayout, signal: AbortSignal): Promise<boolean>;
+  recover(
+    container: Container,
+    root: StorageLayout & { isToBeNew: boolean },
+    signal: AbortSignal,
+  ): Promise<boolean>;
   /** The daemon no longer knows an instance on shared storage; its files stay. */
   readonly forget: (instance: string, uid: string, signal: AbortSignal) => Promise<void>;
   /** Removes what goes with a Container that is deleted. @returns what was kept although it should have gone, and why */
@@ -126,7 +130,7 @@ function createSharedRoots({
   return {
     forget,
 
-    async recover(container, { rootPool: pool, rootSource }, signal) {
+    async recover(container, { rootPool: pool, rootSource, isToBeNew }, signal) {
       const root = pools.get(rootPoolOf(container));
       if (rootSource === undefined || root === undefined) return false;
       const name = instanceNameOf(container);
@@ -134,7 +138,7 @@ function createSharedRoots({
       const folder = sharedFolder(root, rootFolderOf(container));
       if (((await folders.list(folder)) ?? []).length === 0) return false;
       const isWhole = await folders.has(folder, `containers/${name}/backup.yaml`);
-      if (isWhole && container.spec.failover?.policy !== 'Recreate') {
+      if (isWhole && !isToBeNew) {
         await recoverWhole({ name, uid, pool, source: rootSource }, signal);
         return true;
       }

@@ -6,7 +6,12 @@ import {
   type ClusterPolicy,
   type ClusterPolicySpec,
 } from '../../../src/crds/cluster-policy.ts';
-import { type Container, containerKind, type ContainerSpec } from '../../../src/crds/container.ts';
+import {
+  type Container,
+  containerKind,
+  type ContainerSpec,
+  type ContainerStatus,
+} from '../../../src/crds/container.ts';
 import { API_VERSION, HOST_FINALIZER, NODE_LEASE_NAMESPACE } from '../../../src/crds/kind.ts';
 import { type Lease, leaseRef, REJOIN_ANNOTATION } from '../../../src/crds/lease.ts';
 import { type Node, nodeKind } from '../../../src/crds/node.ts';
@@ -128,11 +133,14 @@ export function createAgentWorld(
       {
         nodeName = NODE,
         epoch = 1,
+        lostFrom,
         ...metadata
-      }: Partial<ObjectMeta> & { nodeName?: string; epoch?: number } = {},
+      }: Partial<ObjectMeta> & Pick<ContainerStatus, 'nodeName' | 'epoch' | 'lostFrom'> = {},
     ) {
       const object = container(name, { spec, metadata: { finalizers: [HOST_FINALIZER], ...metadata } });
-      store.seed({ ...object, status: { nodeName, epoch, term: 1, phase: 'Scheduled' } } as Container);
+      const lost = lostFrom === undefined ? {} : { lostFrom };
+      const status: ContainerStatus = { nodeName, epoch, term: 1, phase: 'Scheduled', ...lost };
+      store.seed({ ...object, status } as Container);
     },
     async change(name: string, change: (old: Container) => Partial<Container>) {
       const old = find(store, name) as Container;

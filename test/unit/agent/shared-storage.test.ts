@@ -129,12 +129,51 @@ describe('containers on shared storage', () => {
     world.place(
       'web',
       { rootPool: 'shared', power: 'Stopped', failover: { policy: 'Recreate' } },
-      { epoch: 2 },
+      { epoch: 2, lostFrom: 'host-2' },
     );
     await world.clock.advance(200);
     expect(world.calls('recoverInstance')).toEqual([]);
     expect(world.calls('createInstance')).toHaveLength(1);
     expect(filesystem.folders.has(`${ROOT}.aside`)).toBe(true);
+  });
+
+  it('keep their root when they are moved on purpose, even if a loss would make them anew', async () => {
+    await share();
+    leave(ROOT);
+    world.place(
+      'web',
+      { rootPool: 'shared', power: 'Stopped', failover: { policy: 'Recreate' } },
+      { epoch: 2 },
+    );
+    await world.clock.advance(200);
+    expect(world.calls('recoverInstance')).toHaveLength(1);
+    expect(world.calls('createInstance')).toEqual([]);
+    expect(filesystem.folders.has(`${ROOT}.aside`)).toBe(false);
+  });
+
+  it('are made anew once: what was forgotten here for a move that came to nothing has its root', async () => {
+    await share();
+    world.place(
+      'web',
+      { rootPool: 'shared', power: 'Stopped', failover: { policy: 'Recreate' } },
+      { epoch: 2, lostFrom: 'host-2' },
+    );
+    await world.clock.advance(200);
+    expect(world.calls('createInstance')).toHaveLength(1);
+    filesystem.folders.set(ROOT, ['containers']);
+    const nodes = { source: NODE, target: 'host-2' };
+    const claim = { name: 'm', uid: 'uid-m', ...nodes, stage: 'Held', transfer: 'Shared' } as const;
+    await world.change('web', (old) => ({ status: { ...old.status, epoch: 3, migration: claim } }));
+    await world.clock.advance(2_000);
+    expect(world.host.instances.has('web--default')).toBe(false);
+    await world.change('web', ({ status: { migration: _, ...kept } = {} }) => ({
+      status: { ...kept, epoch: 4 },
+    }));
+    await world.clock.advance(2_000);
+    expect(world.host.instances.has('web--default')).toBe(true);
+    expect(world.calls('recoverInstance')).toHaveLength(1);
+    expect(world.calls('createInstance')).toHaveLength(1);
+    expect(filesystem.folders.has(`${ROOT}.aside`)).toBe(false);
   });
 
   it('put aside what a creation that was cut short has left, and never what is whole', async () => {
