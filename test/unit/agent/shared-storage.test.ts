@@ -166,7 +166,7 @@ describe('containers on shared storage', () => {
     await world.change('web', (old) => ({ status: { ...old.status, epoch: 3, migration: claim } }));
     await world.clock.advance(2_000);
     expect(world.host.instances.has('web--default')).toBe(false);
-    await world.change('web', ({ status: { migration: _, ...kept } = {} }) => ({
+    await world.change('web', ({ status: { migration: _claim, ...kept } = {} }) => ({
       status: { ...kept, epoch: 4 },
     }));
     await world.clock.advance(2_000);
