@@ -68,7 +68,7 @@ export class LeaderView {
   readonly #nodes = new Map<string, NodeView>();
   readonly #probes: { sentMs: number; revision: number }[] = [];
   #members: readonly string[];
-  /** The majority has been live without a gap since then, and will be until `#heldUntilMs` if nothing is heard. */
+  /** The majority has been live without a gap since then, and will be until `#heldUntilMs` at the least. */
   #heldSinceMs: number | undefined;
   #heldUntilMs = NEVER;
 
@@ -88,14 +88,17 @@ export class LeaderView {
     const before = this.#nodes.get(name);
     if (before !== undefined && lease.revision <= before.revision) return;
     this.#lapse(nowMs);
-    this.#nodes.set(name, {
+    const node: NodeView = {
       ...lease,
       sawMs: nowMs,
       sentMs: sentNoEarlierThan(before, lease),
       committedMs: this.#committedNoEarlierThan(lease.revision),
       heard: before !== undefined && (before.heard || before.renewal !== lease.renewal),
-    });
-    this.#review(nowMs);
+    };
+    this.#nodes.set(name, node);
+    // What moves the end of one member on can only move that of the majority on: it is looked at when its time has come (#lapse).
+    if (this.#heldSinceMs === undefined || this.#countsUntilMs(node) < this.#countsUntilMs(before))
+      this.#review(nowMs);
   }
 
   /** The lease is gone. No renewal of it can succeed any more, and the last one that did is as old as this at the least. */
@@ -140,7 +143,10 @@ export class LeaderView {
     return { state: 'Revocable', revision: node.revision };
   }
 
+  /** `#heldUntilMs` may be sooner than it is by now, never later: so nothing is worked out before that. */
   #lapse(nowMs: number): void {
+    if (this.#heldSinceMs === undefined || nowMs < this.#heldUntilMs) return;
+    this.#heldUntilMs = this.#majorityUntilMs();
     if (nowMs >= this.#heldUntilMs) this.#heldSinceMs = undefined;
   }
 
@@ -150,14 +156,18 @@ export class LeaderView {
     else this.#heldSinceMs ??= nowMs;
   }
 
+  /** When a member becomes suspect, by its own suspectAfter, as it counts itself; never: it is no part of any majority. */
+  #countsUntilMs(node: NodeView | undefined): number {
+    if (node === undefined || node.holder === '' || node.timingFault !== undefined) return NEVER;
+    return node.sentMs + (node.timing ?? this.#timing).suspectAfterMs;
+  }
+
   /** The majority holds until the middle one of its members, by the age of their renewals, becomes suspect. */
   #majorityUntilMs(): number {
     const untilMs: number[] = [];
     for (const name of this.#members) {
-      const node = this.#nodes.get(name);
-      if (node === undefined || node.holder === '' || node.timingFault !== undefined) continue;
-      // By its own suspectAfter, as it counts itself.
-      untilMs.push(node.sentMs + (node.timing ?? this.#timing).suspectAfterMs);
+      const countsUntilMs = this.#countsUntilMs(this.#nodes.get(name));
+      if (countsUntilMs !== NEVER) untilMs.push(countsUntilMs);
     }
     const needed = Math.floor(this.#members.length / 2) + 1;
     if (untilMs.length < needed) return NEVER;
