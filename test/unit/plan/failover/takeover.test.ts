@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { array, assert, constantFrom, integer, property, record } from 'fast-check';
+import * as fc from 'fast-check';
 import { LeaderView } from '../../../../src/plan/failover/takeover.ts';
 import { defaultTiming, type FailoverTiming, timingFrom } from '../../../../src/plan/failover/timing.ts';
 
@@ -52,16 +52,16 @@ describe('nodes of several classes', () => {
 
 describe('the time for which the majority has held', () => {
   const brisk = timingFrom({ renewMs: 500, durationMs: 2_500, fenceDelayMs: 1_500 });
-  const step = record({
-    afterMs: integer({ min: 0, max: 900 }),
-    name: constantFrom('a', 'b', 'c', 'stranger'),
-    what: constantFrom('renewal', 'renewal', 'renewal', 'brisk', 'revocation', 'fault', 'look', 'members'),
+  const step = fc.record({
+    afterMs: fc.integer({ min: 0, max: 900 }),
+    name: fc.constantFrom('a', 'b', 'c', 'stranger'),
+    what: fc.constantFrom('renewal', 'renewal', 'renewal', 'brisk', 'revocation', 'fault', 'look', 'members'),
   });
 
   /** Looks at all members anew at each step, and between two steps at the moment at which the majority ends. */
   it('is the same as that of one who works everything out at each step', () => {
-    assert(
-      property(array(step, { maxLength: 60 }), (steps) => {
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
         const view = new LeaderView(0, ['a', 'b', 'c'], defaultTiming);
         const ends = new Map<string, number>();
         let counted = ['a', 'b', 'c'];
