@@ -1,4 +1,5 @@
 import type { FieldFault, PrinterColumn } from '../crds/kind.ts';
+import type { UserInfo } from './auth/user.ts';
 import type { KubeObject, ResourceRef } from '../crds/object.ts';
 
 /**
@@ -16,6 +17,8 @@ export interface ResourceDefinition extends ResourceRef {
   /** Field paths that field selectors may name besides metadata.name and metadata.namespace: `status.nodeName`. */
   selectableFields: readonly string[];
   hasStatus: boolean;
+  /** Whether there is a sub-resource `approval`, which writes `status.conditions` alone. @defaultValue false */
+  hasApproval?: boolean;
   /** Custom resources drop unknown fields and count `metadata.generation` on every change outside metadata and status. */
   isCustom: boolean;
   /** Verbs beyond get, list, watch, create, update, patch, delete, deletecollection that are *not* served. */
@@ -29,6 +32,8 @@ export interface ResourceDefinition extends ResourceRef {
    * and before validation.
    */
   prepare?(object: KubeObject, old: KubeObject | undefined): KubeObject;
+  /** What the server itself writes, on create, about who asks. Pure; before `prepare`. */
+  stamp?(object: KubeObject, user: UserInfo): KubeObject;
   /** Cells of the columns (by name) for which a JSONPath is not enough; these win over `jsonPath`. Pure. */
   cells?: Readonly<Record<string, (object: KubeObject, nowMs: number) => string | number>>;
   /** Whether an update without a resourceVersion overwrites whatever is there, as many built-in kinds allow. */

@@ -11,7 +11,8 @@ import { createInflightLimit, DEFAULT_LIMITS, type InflightLimits } from './endp
 import { type HealthCheck, rememberFor } from './health/health.ts';
 import { createHttpServer, type HttpServer, type TlsMaterial } from './http/http-server.ts';
 import type { ListenAddress } from './http/listen.ts';
-import { ADMIN_USER, type ClusterPki, ensureClusterPki } from './pki/cluster-pki.ts';
+import { readCertificate } from './pki/certificates.ts';
+import { ADMIN_USER, type ClusterPki, ensureClusterPki, loadClusterAuthority } from './pki/cluster-pki.ts';
 import { adminKubeconfigPath, pkiFolder } from './pki/folders.ts';
 import { writeKubeconfig } from './pki/kubeconfig.ts';
 import { createRegistries, type Registries } from './registry/registries.ts';
@@ -69,7 +70,14 @@ const RENEWAL_CHECK_MS = 12 * 3_600_000;
 
 export function createApiServer(options: ApiServerOptions, deps: ApiServerDeps): ApiServer {
   const { storage, clock, logger, metrics } = deps;
-  const registries = createRegistries({ storage, definitions: allDefinitions(), clock, logger, metrics });
+  const registries = createRegistries({
+    storage,
+    definitions: allDefinitions(),
+    authority: () => loadClusterAuthority(pkiFolder(options.dataDir)),
+    clock,
+    logger,
+    metrics,
+  });
   const stopping = new AbortController();
   const handler = createHandler({
     registries,
@@ -87,13 +95,20 @@ export function createApiServer(options: ApiServerOptions, deps: ApiServerDeps):
   let http: HttpServer | undefined;
   let renewal: Timer | undefined;
 
-  const scheduleRenewal = (server: HttpServer): void => {
+  /** Makes what is missing or ends soon, here and in the admin's kubeconfig. */
+  const renew = async (server: HttpServer, adminUrl: string | undefined): Promise<void> => {
+    const pki = await ensurePki(options, clock);
+    server.replaceCertificate(tlsOf(pki));
+    if (adminUrl !== undefined) await writeAdminKubeconfig(options.dataDir, adminUrl, pki);
+    reportExpiry(metrics, pki);
+  };
+
+  const scheduleRenewal = (server: HttpServer, adminUrl: string | undefined): void => {
     renewal = clock.schedule(RENEWAL_CHECK_MS, () => {
-      ensurePki(options, clock)
-        .then((pki) => server.replaceCertificate(tlsOf(pki)))
+      renew(server, adminUrl)
         .catch((error: unknown) => logger.error({ err: error }, 'certificates could not be checked'))
         .finally(() => {
-          if (!stopping.signal.aborted) scheduleRenewal(server);
+          if (!stopping.signal.aborted) scheduleRenewal(server, adminUrl);
         });
     });
   };
@@ -112,7 +127,8 @@ export function createApiServer(options: ApiServerOptions, deps: ApiServerDeps):
       const urls = await http.start(options.listen);
       const server = options.advertiseUrl ?? urls.find((url) => url.startsWith('https:'));
       if (server !== undefined) await writeAdminKubeconfig(options.dataDir, server, pki);
-      scheduleRenewal(http);
+      reportExpiry(metrics, pki);
+      scheduleRenewal(http, server);
       await registries.start(AbortSignal.any([signal, stopping.signal]));
       logger.info({ urls }, 'API server listens');
       return { urls };
@@ -143,6 +159,13 @@ const tlsOf = ({ server, ca }: ClusterPki): TlsMaterial => ({
   keyPem: server.keyPem,
   clientCaPem: ca.certificatePem,
 });
+
+function reportExpiry(metrics: Metrics, pki: ClusterPki): void {
+  for (const certificate of ['ca', 'server', 'admin'] as const) {
+    const { notAfterMs } = readCertificate(pki[certificate].certificatePem);
+    metrics.set('hostler_certificate_expiry_seconds', notAfterMs / 1_000, { certificate });
+  }
+}
 
 function writeAdminKubeconfig(dataDir: string, server: string, { ca, admin }: ClusterPki): Promise<void> {
   const path = adminKubeconfigPath(dataDir);

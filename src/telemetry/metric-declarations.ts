@@ -87,6 +87,16 @@ export const metricDeclarations: Readonly<Record<string, MetricDeclaration>> = {
     help: 'Renewals of the leader lease.',
     labels: ['result'],
   },
+  hostler_certificate_expiry_seconds: {
+    type: 'gauge',
+    help: 'When a certificate ends, in seconds since 1970.',
+    labels: ['certificate'],
+  },
+  hostler_certificate_renewals_total: {
+    type: 'counter',
+    help: "Renewals of the agent's certificate: renewed or failed.",
+    labels: ['result'],
+  },
   hostler_agent_actions_total: {
     type: 'counter',
     help: 'Steps that an agent took on its host.',

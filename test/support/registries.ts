@@ -1,4 +1,5 @@
 import { allDefinitions } from '../../src/apiserver/builtin/definitions.ts';
+import type { CertificateAuthority } from '../../src/apiserver/pki/certificates.ts';
 import type {
   Call,
   DeleteOptions,
@@ -55,6 +56,8 @@ export interface ApiFixture {
 export interface ApiFixtureOptions {
   storage?: Storage;
   clock?: Clock;
+  /** What certificates are signed with. @defaultValue none are */
+  authority?: () => Promise<CertificateAuthority>;
 }
 
 export async function startApi(options: ApiFixtureOptions = {}): Promise<ApiFixture> {
@@ -63,6 +66,7 @@ export async function startApi(options: ApiFixtureOptions = {}): Promise<ApiFixt
   const registries = createRegistries({
     storage,
     definitions: allDefinitions(),
+    ...(options.authority === undefined ? {} : { authority: options.authority }),
     clock,
     logger: silentLogger,
     metrics: noMetrics,

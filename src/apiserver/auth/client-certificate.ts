@@ -20,10 +20,10 @@ export function peerOf(connection: CertifiedConnection): Peer | undefined {
   const certificate = connection.getPeerCertificate();
   const [name] = valuesOf(certificate.subject?.CN);
   if (name === undefined || name === '') return undefined;
-  return {
-    user: { name, groups: [...valuesOf(certificate.subject.O), 'system:authenticated'] },
-    notAfterMs: Date.parse(certificate.valid_to),
-  };
+  const notAfterMs = Date.parse(certificate.valid_to);
+  const certificateSeconds = (notAfterMs - Date.parse(certificate.valid_from)) / 1_000;
+  const groups = [...valuesOf(certificate.subject.O), 'system:authenticated'];
+  return { user: { name, groups, certificateSeconds }, notAfterMs };
 }
 
 /** A name that stands once in the subject comes as a string, a repeated one as an array. */

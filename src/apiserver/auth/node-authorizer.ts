@@ -1,9 +1,11 @@
 import { GROUP, NODE_LEASE_NAMESPACE } from '../../crds/kind.ts';
+import { requestPrefix } from '../../crds/certificate-signing-request.ts';
 import { MEMBERS_CONFIG_MAP } from '../../crds/lease.ts';
 import type { Attributes, ResourceAttributes } from './attributes.ts';
 import { ownReports, transferSecrets } from './node-migrations.ts';
 import type { Authorizer, Decision, Restriction } from './authorizer.ts';
 import {
+  newCertificateRequest,
   newLease,
   newNode,
   ownEvent,
@@ -79,6 +81,13 @@ const RULES: Record<string, Rule> = {
     READS.has(verb) && namespace === NODE_LEASE_NAMESPACE && name === MEMBERS_CONFIG_MAP
       ? ALLOWED
       : denied('a node can only read the list of the nodes that count'),
+  // Its own next certificate. Who asks, and whether it is approved, the server says.
+  'certificatesigningrequests.certificates.k8s.io': ({ verb, name, subresource }, node) => {
+    const reason = 'a node can only ask for its own certificate, by a name that begins with its own';
+    if (subresource !== undefined) return denied('');
+    if (verb === 'create') return restricted(newCertificateRequest(node, reason));
+    return verb === 'get' && name?.startsWith(requestPrefix(node)) === true ? ALLOWED : denied(reason);
+  },
   // Its uid tells one cluster from another.
   'namespaces.': ({ verb, name, subresource }) =>
     verb === 'get' && name === NODE_LEASE_NAMESPACE && subresource === undefined ? ALLOWED : denied(''),

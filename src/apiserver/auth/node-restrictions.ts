@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import { NODE_SIGNER, requestPrefix } from '../../crds/certificate-signing-request.ts';
 import { FENCED_BY_ANNOTATION, HOST_FINALIZER, HOST_LABEL } from '../../crds/kind.ts';
 import { LOSSES_ANNOTATION, REVOKED_BY_ANNOTATION } from '../../crds/lease.ts';
 import type { KubeObject } from '../../crds/object.ts';
@@ -15,6 +16,18 @@ export const newNode = (node: string, reason: string): Restriction => ({
     if (change.type !== 'create' || change.object.metadata.name !== node) return reason;
     if (Object.keys(mapOf(change.object, 'spec')).length > 0) return 'a node cannot set the spec of its Node';
     return refuseMetadata(change.object);
+  },
+});
+
+export const newCertificateRequest = (node: string, reason: string): Restriction => ({
+  refuse(_existing, change) {
+    if (change.type !== 'create') return reason;
+    const { object } = change;
+    // Not there when it is to be made up from generateName.
+    const { name } = object.metadata as { name?: string };
+    const isOwn = name?.startsWith(requestPrefix(node)) === true;
+    if (!isOwn || mapOf(object, 'spec')['signerName'] !== NODE_SIGNER) return reason;
+    return refuseMetadata(object);
   },
 });
 

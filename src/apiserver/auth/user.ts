@@ -2,6 +2,8 @@
 export interface UserInfo {
   name: string;
   groups: readonly string[];
+  /** The life of their certificate, from its begin to its end; absent for the server's own calls. */
+  certificateSeconds?: number;
 }
 
 /** May do everything. */

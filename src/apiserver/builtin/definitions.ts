@@ -1,6 +1,7 @@
 import { kinds } from '../../crds/kinds.ts';
 import { resourceFromKind } from '../registry/from-crd.ts';
 import type { ResourceDefinition } from '../resource.ts';
+import { certificateSigningRequestResource } from './certificate-signing-request.ts';
 import { configMapResource } from './config-map.ts';
 import { eventResource } from './event.ts';
 import { leaseResource } from './lease.ts';
@@ -14,6 +15,7 @@ export const builtinDefinitions: readonly ResourceDefinition[] = [
   namespaceResource,
   secretResource,
   leaseResource,
+  certificateSigningRequestResource,
 ];
 
 /** Everything that the embedded API server serves: Kubernetes' own kinds and Hostler's. */

@@ -8,14 +8,14 @@ export interface CatalogEntry extends ResourceRef {
   shortNames: readonly string[];
   categories: readonly string[];
   verbs: readonly string[];
-  /** Verbs of the status sub-resource; absent without one. */
-  statusVerbs?: readonly string[];
+  /** Sub-resources, by name, with their verbs. */
+  subresources: ReadonlyMap<string, readonly string[]>;
   /** Absent for what is answered without being stored (reviews). */
   definition?: ResourceDefinition;
 }
 
 const VERBS = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'];
-const STATUS_VERBS = ['get', 'patch', 'update'];
+const SUBRESOURCE_VERBS = ['get', 'patch', 'update'];
 
 const review = (group: string, kind: string, resource: string): CatalogEntry => ({
   group,
@@ -27,6 +27,7 @@ const review = (group: string, kind: string, resource: string): CatalogEntry => 
   shortNames: [],
   categories: [],
   verbs: ['create'],
+  subresources: new Map(),
 });
 
 /** Answered by endpoints/reviews.ts. */
@@ -46,7 +47,14 @@ const SERVICES: CatalogEntry = {
   shortNames: [],
   categories: [],
   verbs: ['list'],
+  subresources: new Map(),
 };
+
+/** Names of those below one object. */
+export const subresourcesOf = ({ hasStatus, hasApproval = false }: ResourceDefinition): string[] => [
+  ...(hasApproval ? ['approval'] : []),
+  ...(hasStatus ? ['status'] : []),
+];
 
 export function catalogOf(registries: readonly Registry[]): CatalogEntry[] {
   const stored = registries.map(({ definition }): CatalogEntry => {
@@ -62,7 +70,9 @@ export function catalogOf(registries: readonly Registry[]): CatalogEntry[] {
       shortNames,
       categories,
       verbs: VERBS.filter(isServed),
-      ...(definition.hasStatus ? { statusVerbs: STATUS_VERBS.filter(isServed) } : {}),
+      subresources: new Map(
+        subresourcesOf(definition).map((name) => [name, SUBRESOURCE_VERBS.filter(isServed)]),
+      ),
       definition,
     };
   });

@@ -61,7 +61,7 @@ function groupDocument({ name, versions }: ApiGroup): object {
 }
 
 function resourceDocuments(entry: CatalogEntry): object[] {
-  const { resource, singular, namespaced, kind, verbs, shortNames, categories, statusVerbs } = entry;
+  const { resource, singular, namespaced, kind, verbs, shortNames, categories, subresources } = entry;
   const main = {
     name: resource,
     singularName: singular,
@@ -71,8 +71,19 @@ function resourceDocuments(entry: CatalogEntry): object[] {
     ...(shortNames.length === 0 ? {} : { shortNames }),
     ...(categories.length === 0 ? {} : { categories }),
   };
-  if (statusVerbs === undefined) return [main];
-  return [main, { name: `${resource}/status`, singularName: '', namespaced, kind, verbs: statusVerbs }];
+  const below = [...subresources].map(([name, its]) => ({
+    name: `${resource}/${name}`,
+    singularName: '',
+    namespaced,
+    kind,
+    verbs: its,
+  }));
+  return [main, ...below];
+}
+
+function subresourceDocuments({ group, version, kind, subresources }: CatalogEntry): object[] {
+  const responseKind = { group, version, kind };
+  return [...subresources].map(([subresource, verbs]) => ({ subresource, responseKind, verbs }));
 }
 
 function aggregatedResource(entry: CatalogEntry): object {
@@ -86,8 +97,6 @@ function aggregatedResource(entry: CatalogEntry): object {
     verbs,
     ...(shortNames.length === 0 ? {} : { shortNames }),
     ...(categories.length === 0 ? {} : { categories }),
-    ...(entry.statusVerbs === undefined
-      ? {}
-      : { subresources: [{ subresource: 'status', responseKind, verbs: entry.statusVerbs }] }),
+    ...(entry.subresources.size === 0 ? {} : { subresources: subresourceDocuments(entry) }),
   };
 }

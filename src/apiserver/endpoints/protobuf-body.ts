@@ -53,7 +53,7 @@ function decodeMessage(
 function add(object: Record<string, unknown>, field: Field, decoded: unknown): void {
   const present = object[field.name];
   if (field.isRepeated === true) object[field.name] = [...((present as unknown[]) ?? []), decoded];
-  else if (field.type === 'textMap' || field.type === 'bytesMap') {
+  else if (field.type === 'textMap' || field.type === 'bytesMap' || field.type === 'textsMap') {
     object[field.name] = { ...(present as object), ...(decoded as object) };
   } else object[field.name] = decoded;
 }
@@ -69,22 +69,29 @@ function decodeField(value: bigint | Buffer, field: Field, path: string, depth: 
     case 'time':
     case 'microTime':
       return timeOf(bytesOf(value), field.type === 'microTime');
+    case 'bytes':
+      return bytesOf(value).toString('base64');
     case 'textMap':
     case 'bytesMap':
-      return entryOf(bytesOf(value), field.type === 'bytesMap');
+    case 'textsMap':
+      return entryOf(bytesOf(value), field.type);
     default:
       return decodeMessage(bytesOf(value), field.type, path, depth + 1);
   }
 }
 
-function entryOf(bytes: Buffer, isBytes: boolean): Record<string, string> {
+function entryOf(
+  bytes: Buffer,
+  type: 'textMap' | 'bytesMap' | 'textsMap',
+): Record<string, string | string[]> {
   let key = '';
   let content: Buffer = Buffer.alloc(0);
   for (const { number, value } of fieldsOf(bytes)) {
     if (number === 1) key = textOf(value);
     else if (number === 2) content = bytesOf(value);
   }
-  return { [key]: isBytes ? content.toString('base64') : textOf(content) };
+  if (type === 'textsMap') return { [key]: [...fieldsOf(content)].map((item) => textOf(item.value)) };
+  return { [key]: type === 'bytesMap' ? content.toString('base64') : textOf(content) };
 }
 
 /** An empty message is the zero time, which JSON leaves out. */

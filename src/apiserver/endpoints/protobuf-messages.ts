@@ -8,9 +8,13 @@ export type FieldType =
   | 'flag'
   | 'time'
   | 'microTime'
+  /** In base64, as JSON has bytes. */
+  | 'bytes'
   | 'textMap'
   /** Values in base64, as JSON has bytes. */
   | 'bytesMap'
+  /** Lists of texts by key. */
+  | 'textsMap'
   | Message;
 
 export interface Field {
@@ -124,6 +128,26 @@ const deleteOptions: Message = {
   6: optional('ignoreStoreReadErrorWithClusterBreakingPotential', 'flag'),
 };
 
+const signingRequestSpec: Message = {
+  1: of('request', 'bytes'),
+  2: text('username'),
+  3: text('uid'),
+  4: texts('groups'),
+  5: texts('usages'),
+  6: of('extra', 'textsMap'),
+  7: text('signerName'),
+  8: optional('expirationSeconds', 'integer'),
+};
+
+const signingCondition: Message = {
+  1: text('type'),
+  2: text('reason'),
+  3: text('message'),
+  4: of('lastUpdateTime', 'time'),
+  5: of('lastTransitionTime', 'time'),
+  6: text('status'),
+};
+
 /** By `<apiVersion> <kind>`. DeleteOptions come under the group of what is deleted: see messageFor. */
 const MESSAGES: Readonly<Record<string, Message>> = {
   'v1 Namespace': {
@@ -149,6 +173,14 @@ const MESSAGES: Readonly<Record<string, Message>> = {
   },
   'v1 Event': event,
   'coordination.k8s.io/v1 Lease': { 1: metadata, 2: of('spec', leaseSpec) },
+  'certificates.k8s.io/v1 CertificateSigningRequest': {
+    1: metadata,
+    2: of('spec', signingRequestSpec),
+    3: of('status', {
+      1: { name: 'conditions', type: signingCondition, isRepeated: true },
+      2: of('certificate', 'bytes'),
+    }),
+  },
   'authentication.k8s.io/v1 SelfSubjectReview': {
     1: metadata,
     2: of('status', { 1: of('userInfo', { 1: text('username') }) }),

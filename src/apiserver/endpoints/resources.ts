@@ -43,7 +43,11 @@ function faultOf(info: ResourceRequest, { definition }: Registry): ApiError | un
   // Made only when needed: an error costs a tenth of a millisecond for its stack.
   const unsupported = (): ApiError => methodNotSupported(definition, verb);
   if (subresource !== undefined) {
-    if (subresource !== 'status' || !definition.hasStatus) return noSuchPath();
+    const isServed =
+      subresource === 'approval'
+        ? definition.hasApproval === true
+        : subresource === 'status' && definition.hasStatus;
+    if (!isServed) return noSuchPath();
     if (!STATUS_VERBS.has(verb)) return unsupported();
   }
   const isInNamespace = namespace !== undefined && info.resource !== 'namespaces';

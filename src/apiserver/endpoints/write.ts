@@ -103,7 +103,8 @@ async function readDeleteOptions({ exchange, info }: ResourceContext): Promise<D
 }
 
 function withSubresource({ info }: ResourceContext, options: WriteOptions): WriteOptions {
-  return info.subresource === 'status' ? { ...options, subresource: 'status' } : options;
+  const { subresource } = info;
+  return subresource === 'status' || subresource === 'approval' ? { ...options, subresource } : options;
 }
 
 /** @throws ApiError 403 when the restriction of the user's permission does not let `change` through */

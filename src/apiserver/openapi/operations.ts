@@ -99,8 +99,8 @@ export function operationsOf(entry: CatalogEntry): Operation[] {
     collection('delete', { answer: status, action: 'deletecollection', parameters: [...DELETE, ...LIST] }),
     ...objectOperations(entry, operationMaker(entry, `${scoped}/{name}`, [...scope, NAME]), true),
   ];
-  if (definition.hasStatus) {
-    const make = operationMaker(entry, `${scoped}/{name}/status`, [...scope, NAME]);
+  for (const subresource of entry.subresources.keys()) {
+    const make = operationMaker(entry, `${scoped}/{name}/${subresource}`, [...scope, NAME]);
     operations.push(...objectOperations(entry, make, false));
   }
   if (namespaced) operations.push(operationMaker(entry, `${base}/${resource}`, [])('get', list));

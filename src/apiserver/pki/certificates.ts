@@ -31,14 +31,14 @@ export interface CertificateRequest {
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
 const DAY_MS = 86_400_000;
 const CA_DAYS = 3650;
-/** Certificates begin a little in the past, for hosts whose clocks are behind. */
 const BACKDATE_MS = 300_000;
 
 /** A self-signed certificate authority, valid for ten years. */
 export async function createAuthority(commonName: string, clock: Clock): Promise<CertificateAuthority> {
   const keys = await generateKeys();
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
-    ...validity(clock, CA_DAYS),
+    notBefore: new Date(beginOf(clock)),
+    notAfter: new Date(beginOf(clock) + BACKDATE_MS + CA_DAYS * DAY_MS),
     serialNumber: serialNumber(),
     name: [{ CN: [commonName] }],
     keys,
@@ -58,27 +58,49 @@ export async function issueCertificate(
   request: CertificateRequest,
   clock: Clock,
 ): Promise<KeyPair> {
-  const issuer = new x509.X509Certificate(ca.certificatePem);
   const keys = await generateKeys();
+  const notBeforeMs = beginOf(clock);
+  const notAfterMs = notBeforeMs + BACKDATE_MS + request.validDays * DAY_MS;
+  const certificatePem = await certify(ca, keys.publicKey, { ...request, notBeforeMs, notAfterMs });
+  return { certificatePem, keyPem: await exportKey(keys.privateKey) };
+}
+
+/** What a certificate is to say. It ends with its authority at the latest. */
+export interface CertificateTerms extends Omit<CertificateRequest, 'validDays'> {
+  notBeforeMs: number;
+  notAfterMs: number;
+}
+
+/** When a certificate begins that is issued now: a little in the past, for hosts whose clocks are behind. */
+export const beginOf = (clock: Clock): number => Math.floor(clock.nowMs() / 1000) * 1000 - BACKDATE_MS;
+
+/** The certificate of `ca`, as PEM, for a key that is somebody's own. @throws Error as issueCertificate */
+export async function certify(
+  ca: CertificateAuthority,
+  publicKey: x509.PublicKey | webcrypto.CryptoKey,
+  terms: CertificateTerms,
+): Promise<string> {
+  const issuer = new x509.X509Certificate(ca.certificatePem);
   const usage = { server: x509.ExtendedKeyUsage.serverAuth, client: x509.ExtendedKeyUsage.clientAuth };
   const certificate = await x509.X509CertificateGenerator.create({
-    ...validity(clock, request.validDays, issuer.notAfter.getTime()),
+    notBefore: new Date(terms.notBeforeMs),
+    notAfter: new Date(Math.min(terms.notAfterMs, issuer.notAfter.getTime())),
     serialNumber: serialNumber(),
-    subject: subjectOf(request),
+    subject: subjectOf(terms),
     issuer: issuer.subjectName.toJSON(),
-    publicKey: keys.publicKey,
+    publicKey,
     signingKey: await importKey(ca.keyPem),
     signingAlgorithm: ALGORITHM,
     extensions: [
       new x509.BasicConstraintsExtension(false, undefined, true),
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
-      new x509.ExtendedKeyUsageExtension(request.usages.map((name) => usage[name])),
+      new x509.ExtendedKeyUsageExtension(terms.usages.map((name) => usage[name])),
       await x509.AuthorityKeyIdentifierExtension.create(issuer.publicKey),
-      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
-      ...alternativeNames(request.names ?? []),
+      await x509.SubjectKeyIdentifierExtension.create(publicKey),
+      ...alternativeNames(terms.names ?? []),
     ],
   });
-  return { certificatePem: pem(certificate), keyPem: await exportKey(keys.privateKey) };
+  return pem(certificate);
 }
 
 /** What a certificate on disk says, as far as re-issuing it depends on it. */
@@ -114,7 +136,7 @@ export function isIssuedBy(pair: KeyPair, ca: Pick<KeyPair, 'certificatePem'>): 
   }
 }
 
-function subjectOf(request: CertificateRequest): x509.JsonName {
+function subjectOf(request: Pick<CertificateRequest, 'commonName' | 'organizations'>): x509.JsonName {
   const values = [request.commonName, ...(request.organizations ?? [])];
   for (const value of values) {
     if (value === '' || value.startsWith('#') || !/^\P{Cc}+$/u.test(value)) {
@@ -132,14 +154,6 @@ function alternativeNames(names: readonly string[]): x509.Extension[] {
       names.map((value) => ({ type: isIP(value) === 0 ? ('dns' as const) : ('ip' as const), value })),
     ),
   ];
-}
-
-function validity(clock: Clock, days: number, latestMs = Number.POSITIVE_INFINITY) {
-  const nowMs = Math.floor(clock.nowMs() / 1000) * 1000;
-  return {
-    notBefore: new Date(nowMs - BACKDATE_MS),
-    notAfter: new Date(Math.min(nowMs + days * DAY_MS, latestMs)),
-  };
 }
 
 /** Positive, and 19 bytes at most, as RFC 5280 asks. */

@@ -22,6 +22,11 @@ export interface PairFiles {
 }
 
 const VALID_DAYS = 365;
+/**
+ * The server's own client of its etcd keeps its certificate for as long as it runs, so that has to last: as long as the
+ * authority, whose key lies beside it.
+ */
+const CLIENT_DAYS = 3650;
 
 /** Makes what is missing, and issues again what no longer fits or nears its end. Idempotent. */
 export async function ensureEtcdPki(options: {
@@ -51,7 +56,7 @@ export async function ensureEtcdPki(options: {
   const clientPair = await ensureIssuedPair(
     { dir, name: 'client' },
     ca,
-    { commonName: 'hostler-apiserver', usages: ['client'], validDays: VALID_DAYS },
+    { commonName: 'hostler-apiserver', usages: ['client'], validDays: CLIENT_DAYS },
     clock,
   );
   return {

@@ -11,9 +11,11 @@ import {
 } from './certificates.ts';
 import { PRIVATE_FILE_MODE, readIfPresent, writeFileAtomically } from './files.ts';
 
+const DAY_MS = 86_400_000;
+
 /**
  * The pair `dir/name.crt` and `dir/name.key`, kept while it is of use: issued again when the authority or the names have
- * changed, when a third of its life or less is left, or when a crash left half of it.
+ * changed, when a third or less is left of the life that is asked for, or when a crash left half of it.
  */
 export async function ensureIssuedPair(
   place: { dir: string; name: string },
@@ -69,8 +71,10 @@ function isOfUse(
   clock: Clock,
 ): boolean {
   if (!isIssuedBy(pair, ca)) return false;
-  const { notBeforeMs, notAfterMs, names } = readCertificate(pair.certificatePem);
+  const { notAfterMs, names } = readCertificate(pair.certificatePem);
   const wanted = (request.names ?? []).map((name) => name.toLowerCase()).sort();
-  const leftMs = notAfterMs - clock.nowMs();
-  return leftMs > (notAfterMs - notBeforeMs) / 3 && names.join() === wanted.join();
+  const nowMs = clock.nowMs();
+  // None lasts longer than its authority.
+  const mostMs = Math.min(request.validDays * DAY_MS, readCertificate(ca.certificatePem).notAfterMs - nowMs);
+  return notAfterMs - nowMs > mostMs / 3 && names.join() === wanted.join();
 }

@@ -5,6 +5,8 @@ import type { Storage } from '../../ports/storage.ts';
 import type { AdmissionRule, LookUp } from '../admission/admission.ts';
 import { namespaceLifecycle } from '../admission/namespace-lifecycle.ts';
 import { storagePoolInUse } from '../admission/storage-pool-in-use.ts';
+import { CertificateSigner } from '../certificates/signer.ts';
+import type { CertificateAuthority } from '../pki/certificates.ts';
 import { Collector } from '../gc/collector.ts';
 import { sweepExpired } from '../gc/expiry.ts';
 import { NamespaceController } from '../namespaces/controller.ts';
@@ -43,6 +45,8 @@ export interface RegistriesOptions {
   storage: Storage;
   /** See src/apiserver/builtin/definitions.ts: `allDefinitions()`. */
   definitions: readonly ResourceDefinition[];
+  /** What certificates are signed with; absent: none are. */
+  authority?: () => Promise<CertificateAuthority>;
   clock: Clock;
   logger: Logger;
   metrics: Metrics;
@@ -64,6 +68,7 @@ export function createRegistries(options: RegistriesOptions): Registries {
   for (const definition of options.definitions) served.push(serve(definition, options, feed, rules));
   const collector = new Collector({ served, clock, logger: logger.child({ part: 'gc' }) });
   const namespaces = new NamespaceController({ served, clock, logger: logger.child({ part: 'namespaces' }) });
+  const signer = createSigner(options, served);
   const stopping = new AbortController();
   let running: Promise<unknown> | undefined;
 
@@ -76,6 +81,7 @@ export function createRegistries(options: RegistriesOptions): Registries {
           Promise.all([
             collector.run(until),
             namespaces.run(until),
+            signer?.run(until),
             sweepExpired(served, { clock, logger }, until),
             reportSizes(served, { clock, metrics }, until),
           ]),
@@ -115,6 +121,14 @@ function serve(
   const watches = new Watches({ definition, cache, feed, reader, clock });
   const registry = new ResourceRegistry({ definition, reader, watches, records, clock, rules });
   return { definition, registry, cache, reader };
+}
+
+function createSigner(
+  { authority, clock, logger }: RegistriesOptions,
+  served: readonly Served[],
+): CertificateSigner | undefined {
+  if (authority === undefined) return undefined;
+  return new CertificateSigner({ served, authority, clock, logger: logger.child({ part: 'certificates' }) });
 }
 
 /** The loops decide by the caches, so they begin when those are filled. */

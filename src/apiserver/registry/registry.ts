@@ -105,7 +105,7 @@ export interface WatchQuery {
 }
 
 export interface WriteOptions {
-  subresource?: 'status';
+  subresource?: 'status' | 'approval';
   dryRun: boolean;
   fieldValidation: 'Ignore' | 'Warn' | 'Strict';
   fieldManager?: string;

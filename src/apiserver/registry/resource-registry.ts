@@ -99,7 +99,8 @@ export class ResourceRegistry implements Registry {
     const { definition } = this;
     const name = { name: taken.metadata.name, ...(namespace === undefined ? {} : { namespace }) };
     for (const rule of rules) await rule.beforeCreate?.({ definition, name, object: taken, options, call });
-    const object = newObject(definition, namespace, taken, clock.nowMs());
+    const stamped = definition.stamp?.(taken, call.user) ?? taken;
+    const object = newObject(definition, namespace, stamped, clock.nowMs());
     return records.create(name, object, { dryRun: options.dryRun, signal: call.signal });
   }
 
@@ -221,6 +222,7 @@ export class ResourceRegistry implements Registry {
 
   #requireVerb(verb: string, { subresource }: WriteOptions): void {
     if (subresource === 'status' && !this.definition.hasStatus) throw noSuchPath();
+    if (subresource === 'approval' && this.definition.hasApproval !== true) throw noSuchPath();
     if (this.definition.unsupportedVerbs?.includes(verb) === true)
       throw methodNotSupported(this.definition, verb);
   }

@@ -96,10 +96,22 @@ export function changedObject(
   if (resourceVersion !== '' && resourceVersion !== old.metadata.resourceVersion) {
     throw conflict(definition, about, MODIFIED);
   }
-  const next = subresource === 'status' ? withStatus(old, body) : withoutStatus(definition, old, body);
+  const next =
+    subresource === undefined
+      ? withoutStatus(definition, old, body)
+      : withStatus(old, partOf(old, body, subresource));
   const prepared = counted(definition, definition.prepare?.(next, old) ?? next, old);
   refuseInvalid(definition, prepared, old);
   return isSame(prepared, old) ? old : prepared;
+}
+
+/** Who approves writes conditions, and nothing else of the status. */
+function partOf(old: KubeObject, body: KubeObject, subresource: 'status' | 'approval'): KubeObject {
+  if (subresource === 'status') return body;
+  const { status } = old as KubeObject & { status?: object };
+  const { conditions } = (body as KubeObject & { status?: { conditions?: unknown } }).status ?? {};
+  const next = { ...status, ...(conditions === undefined ? {} : { conditions }) };
+  return { ...body, status: next } as KubeObject;
 }
 
 function withStatus(old: KubeObject, body: KubeObject): KubeObject {

@@ -1,11 +1,13 @@
 import { join } from 'node:path';
 import { ADMIN_GROUP } from '../../apiserver/auth/user.ts';
+import { readCertificate } from '../../apiserver/pki/certificates.ts';
 import { issueClientCertificate, loadClusterAuthority } from '../../apiserver/pki/cluster-pki.ts';
 import { writeKubeconfig } from '../../apiserver/pki/kubeconfig.ts';
 import { pkiFolder } from '../../apiserver/pki/folders.ts';
 import type { Clock, Timer } from '../../ports/clock.ts';
 import { messageOf } from '../../ports/errors.ts';
 import type { Logger } from '../../ports/logger.ts';
+import type { Metrics } from '../../ports/metrics.ts';
 
 const USER = 'system:hostler:controller';
 const RENEW_MS = 7 * 24 * 3_600_000;
@@ -22,12 +24,14 @@ export interface ControllerIdentity {
  */
 export async function issueControllerIdentity(
   { dataDir, server }: { dataDir: string; server: string },
-  { clock, logger }: { clock: Clock; logger: Logger },
+  { clock, logger, metrics }: { clock: Clock; logger: Logger; metrics: Metrics },
 ): Promise<ControllerIdentity> {
   const kubeConfig = join(dataDir, 'controller.kubeconfig');
   const issue = async (): Promise<void> => {
     const ca = await loadClusterAuthority(pkiFolder(dataDir));
     const client = await issueClientCertificate({ ca, user: USER, groups: [ADMIN_GROUP], clock });
+    const { notAfterMs } = readCertificate(client.certificatePem);
+    metrics.set('hostler_certificate_expiry_seconds', notAfterMs / 1_000, { certificate: 'controller' });
     await writeKubeconfig(kubeConfig, { servers: [server], caPem: ca.certificatePem, client, user: USER });
   };
   await issue();

@@ -1,13 +1,16 @@
 import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { etcdPkiFolder, pkiFolder } from '../../apiserver/pki/folders.ts';
-import { ensureEtcdPki } from '../../apiserver/pki/etcd-pki.ts';
+import { ensureEtcdPki, type EtcdPki } from '../../apiserver/pki/etcd-pki.ts';
 import type { EtcdMembership, ServerConfig } from '../../config/server.ts';
 import type { EtcdOptions } from '../../etcd/client.ts';
 import { type EmbeddedEtcdEnd, startEmbeddedEtcd } from '../../etcd/process.ts';
-import type { Clock } from '../../ports/clock.ts';
+import { type Clock, sleep } from '../../ports/clock.ts';
 import { HostlerError, messageOf } from '../../ports/errors.ts';
 import type { Logger } from '../../ports/logger.ts';
+import type { Metrics } from '../../ports/metrics.ts';
+import { readCertificate } from '../../apiserver/pki/certificates.ts';
 import { readEtcdOptions } from './etcd-options.ts';
 
 /** The store of a server: an etcd of its own below the data folder, or one that somebody else runs. */
@@ -19,9 +22,13 @@ export interface ServerEtcd {
   failed: Promise<never>;
 }
 
+/** Certificates are issued again with months to spare. */
+const RENEWAL_CHECK_MS = 12 * 3_600_000;
+
 interface Surroundings {
   clock: Clock;
   logger: Logger;
+  metrics: Metrics;
 }
 
 export async function openEtcd(
@@ -37,16 +44,21 @@ export async function openEtcd(
 async function startOwn(
   dataDir: string,
   { binary, member }: { binary?: string; member?: EtcdMembership },
-  { clock, logger }: Surroundings,
+  { clock, logger, metrics }: Surroundings,
   signal: AbortSignal,
 ): Promise<ServerEtcd> {
   if (member !== undefined) requireAuthorities(dataDir);
-  const pki = await ensureEtcdPki({
-    dir: etcdPkiFolder(dataDir),
-    serverNames: ['127.0.0.1', 'localhost'],
-    ...(member === undefined ? {} : { peerNames: [peerNameOf(member)] }),
-    clock,
-  });
+  const makePki = async (): Promise<EtcdPki> => {
+    const made = await ensureEtcdPki({
+      dir: etcdPkiFolder(dataDir),
+      serverNames: ['127.0.0.1', 'localhost'],
+      ...(member === undefined ? {} : { peerNames: [peerNameOf(member)] }),
+      clock,
+    });
+    await reportExpiry(made, metrics);
+    return made;
+  };
+  const pki = await makePki();
   const etcd = await startEmbeddedEtcd({
     dataDir: join(dataDir, 'etcd'),
     ...(binary === undefined ? {} : { binary }),
@@ -66,15 +78,47 @@ async function startOwn(
       : Promise.reject(new HostlerError('Unavailable', `etcd does not stay up: ${end.message}`)),
   );
   failed.catch(() => undefined);
+  const stopRenewal = new AbortController();
+  const renewing = keepRenewed(makePki, { clock, logger }, stopRenewal.signal);
   const { certificatePem, keyPem } = pki.clientPair;
   return {
     options: {
       endpoints: [etcd.endpoint],
       tls: { ca: Buffer.from(pki.caPem), cert: Buffer.from(certificatePem), key: Buffer.from(keyPem) },
     },
-    stop: () => etcd.stop(),
+    async stop() {
+      stopRenewal.abort();
+      await renewing;
+      await etcd.stop();
+    },
     failed,
   };
+}
+
+/** etcd reads its certificates from the disk for each new connection. */
+async function keepRenewed(
+  makePki: () => Promise<EtcdPki>,
+  { clock, logger }: Pick<Surroundings, 'clock' | 'logger'>,
+  signal: AbortSignal,
+): Promise<void> {
+  while (await sleep(clock, RENEWAL_CHECK_MS, signal)) {
+    await makePki().catch((error: unknown) =>
+      logger.error({ error: messageOf(error) }, 'the certificates of etcd could not be checked'),
+    );
+  }
+}
+
+async function reportExpiry({ caPem, server, peer, clientPair }: EtcdPki, metrics: Metrics): Promise<void> {
+  const pems = {
+    'etcd-ca': caPem,
+    'etcd-server': await readFile(server.certFile, 'utf8'),
+    'etcd-peer': await readFile(peer.certFile, 'utf8'),
+    'etcd-client': clientPair.certificatePem,
+  };
+  for (const [certificate, pem] of Object.entries(pems)) {
+    const { notAfterMs } = readCertificate(pem);
+    metrics.set('hostler_certificate_expiry_seconds', notAfterMs / 1_000, { certificate });
+  }
 }
 
 /** @throws Error when this server would make authorities of its own, which the other members do not believe */

@@ -75,7 +75,7 @@ async function runOver(
   const { urls } = await api.start(signal);
   const server = urls.find((url) => url.startsWith('https:')) as string;
   const logger = deps.logger.child({ part: 'controllers' });
-  const identity = await issueControllerIdentity({ ...config, server }, { clock, logger });
+  const identity = await issueControllerIdentity({ ...config, server }, { clock, logger, metrics });
   const stop = new AbortController();
   const { kubeConfig } = identity;
   const create = (): ControllersProcess =>

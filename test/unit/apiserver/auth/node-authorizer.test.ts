@@ -17,6 +17,8 @@ const on = (
 
 const decide = async (attributes: Attributes): Promise<Decision> => defaultAuthorizer().authorize(attributes);
 
+const CSR = 'certificatesigningrequests';
+
 describe('what a node may do', () => {
   it.each<[boolean, ResourceAttributes]>([
     [true, on('watch', 'storagepools', 'hostler.dev')],
@@ -51,6 +53,13 @@ describe('what a node may do', () => {
     [true, on('get', 'events', '', { namespace: 'default', name: 'x' })],
     [false, on('list', 'events', '')],
     [false, on('list', 'nodes', '')],
+    [true, on('create', CSR, 'certificates.k8s.io')],
+    [true, on('get', CSR, 'certificates.k8s.io', { name: 'host-1.abc' })],
+    [false, on('get', CSR, 'certificates.k8s.io', { name: 'host-1-a.abc' })],
+    [false, on('list', CSR, 'certificates.k8s.io')],
+    [false, on('delete', CSR, 'certificates.k8s.io', { name: 'host-1.abc' })],
+    [false, on('update', CSR, 'certificates.k8s.io', { name: 'host-1.abc', subresource: 'approval' })],
+    [false, on('patch', CSR, 'certificates.k8s.io', { name: 'host-1.abc', subresource: 'status' })],
     [true, on('watch', 'migrations', 'hostler.dev')],
     [true, on('patch', 'migrations', 'hostler.dev', { name: 'm', subresource: 'status' })],
     [false, on('patch', 'migrations', 'hostler.dev', { name: 'm' })],

@@ -93,6 +93,21 @@ const rows: [string, Partial<ResourceAttributes>, string][] = [
   ['another ConfigMap', { resource: 'configmaps', namespace: NODES, name: 'other' }, ''],
   ['all ConfigMaps', { resource: 'configmaps', namespace: NODES }, ''],
   ['a ConfigMap elsewhere', { resource: 'configmaps', namespace: 'default', name: 'hostler-members' }, ''],
+  [
+    'the request for its own certificate',
+    { group: 'certificates.k8s.io', resource: 'certificatesigningrequests', name: 'host-1.abc' },
+    'get create?',
+  ],
+  [
+    'the approval of it',
+    {
+      group: 'certificates.k8s.io',
+      resource: 'certificatesigningrequests',
+      subresource: 'approval',
+      name: 'host-1.abc',
+    },
+    '',
+  ],
   ['a Secret beside the leases', { resource: 'secrets', namespace: NODES, name: 'bmc' }, 'create? patch?'],
   [
     'the keys of a transfer to it',
@@ -294,6 +309,38 @@ describe('its lease', () => {
       'leaseTransitions',
     ],
     ["a new one of another's", undefined, create({ metadata: { ...fresh, name: 'host-2' } }), 'its own'],
+  ]);
+});
+
+describe('a request for a certificate', () => {
+  const metadata = { name: 'host-1.abc' };
+  const spec = { signerName: 'hostler.dev/node' };
+  refusals({ group: 'certificates.k8s.io', resource: 'certificatesigningrequests' }, [
+    ['by its own name', undefined, create({ metadata, spec }), undefined],
+    [
+      "by another's name",
+      undefined,
+      create({ metadata: { name: 'host-12.abc' }, spec }),
+      'its own certificate',
+    ],
+    [
+      'by a name that is made up',
+      undefined,
+      create({ metadata: { generateName: 'x' }, spec }),
+      'its own certificate',
+    ],
+    [
+      'for another signer',
+      undefined,
+      create({ metadata, spec: { signerName: 'a.b/c' } }),
+      'its own certificate',
+    ],
+    [
+      'that is to stay',
+      undefined,
+      create({ metadata: { ...metadata, finalizers: ['a'] }, spec }),
+      'finalizers',
+    ],
   ]);
 });
 

@@ -25,6 +25,8 @@ describe('discovery documents', () => {
       '/apis/authentication.k8s.io/v1',
       '/apis/authorization.k8s.io',
       '/apis/authorization.k8s.io/v1',
+      '/apis/certificates.k8s.io',
+      '/apis/certificates.k8s.io/v1',
       '/apis/coordination.k8s.io',
       '/apis/coordination.k8s.io/v1',
       '/apis/hostler.dev',
