@@ -5,6 +5,7 @@ import type { Logger } from '../ports/logger.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { Guard } from '../ports/guard.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
+import type { OwnCertificate } from '../ports/own-certificate.ts';
 import type { Peers } from '../ports/peers.ts';
 import { createManager } from '../reconcile/manager.ts';
 import { createParts } from './parts.ts';
@@ -62,6 +63,8 @@ export interface AgentDeps {
   /** Absent: nobody can be asked. */
   peers?: Peers;
   knownPeers: KnownPeersFile;
+  /** Renewed by the agent; absent: its connections are made with something else. */
+  certificate?: OwnCertificate;
   host: HostDriver;
   folders: HostFolders;
   clock: Clock;

@@ -9,6 +9,7 @@ import { createInformer, type Informer } from '../reconcile/informer.ts';
 import type { Runnable } from '../reconcile/runnable.ts';
 import { createTrigger } from '../reconcile/source.ts';
 import type { AgentDeps, AgentOptions } from './agent.ts';
+import { createCertificateRenewal } from './certificate/renewal.ts';
 import { type ClusterGuard, createClusterGuard } from './cluster-guard.ts';
 import type { ContainersContext } from './containers/context.ts';
 import { createFailures } from './containers/failures.ts';
@@ -103,7 +104,7 @@ export function createParts(options: AgentOptions, deps: AgentDeps): AgentParts 
     isLeaseHeld: () => lease.isHeld(),
     isGuardArmed: () => link.verdict(),
     leaseTiming: () => policy.report(lease.timing()),
-    saving: () => core.saving.verdict(),
+    ...core.reports,
     clusterVerdict: () => cluster.verdict(),
     poolResults: () => completeResults(informers.pools, pools),
     onHost: (fault) => availability.note(fault),
@@ -129,6 +130,7 @@ export function createParts(options: AgentOptions, deps: AgentDeps): AgentParts 
     ...migrations.controllers,
     failover.whenFirstSynced(() => hostWatch.list()),
     failover.policySync,
+    core.renewal,
   ];
   const first = [...Object.values(informers), ...migrations.informers, link, witnesses, lease, cluster];
   return { book, wake, runnables: [...first, ...followers], cutOffForMs: () => lease.cutOffForMs() };
@@ -187,12 +189,19 @@ function createCore(options: AgentOptions, deps: AgentDeps) {
   const wakeNode = (): void => nodeTrigger.enqueue(nodeName);
   const saving = createSavingReport({ ...deps, nodeName, onChange: wakeNode });
   const book = createBook({ ...deps, nodeName, file: deps.desiredState, onSaving: saving.note });
+  const renewal = createCertificateRenewal({
+    ...deps,
+    nodeName,
+    certificate: deps.certificate,
+    onChange: wakeNode,
+  });
   const containerTrigger = createTrigger();
   const wake = (key: string): void => containerTrigger.enqueue(key);
   return {
     informers,
     book,
-    saving,
+    renewal,
+    reports: { saving: () => saving.verdict(), certificate: () => renewal.verdict() },
     failures: createFailures(deps.clock),
     nodeTrigger,
     containerTrigger,

@@ -8,6 +8,7 @@ import { openKnownPeersFile } from '../agent/state/known-peers-file.ts';
 import { type AgentConfig, type AgentFlags, type DaemonAddress, parseAgentConfig } from '../config/agent.ts';
 import { createIncusDriver } from '../incus/driver.ts';
 import type { Endpoint } from '../incus/endpoint.ts';
+import { type ClientCertificate, createClientCertificate } from '../kube/client-certificate.ts';
 import { createEventRecorder } from '../kube/event-recorder.ts';
 import { createObjectStore } from '../kube/object-store.ts';
 import { configPatternFault, DEFAULT_ALLOWED_CONFIG } from '../plan/lifecycle/config-filter.ts';
@@ -27,6 +28,7 @@ const FLUSH_MS = 1_000;
 const LEASE_CONNECT_MS = 1_000;
 const DESIRED_STATE = 'desired-state.json';
 const KNOWN_PEERS = 'peers.json';
+const CLIENT_CERTIFICATE = 'client.pem';
 
 /** `hostler agent`: one on each host. Its end, clean or not, stops no container. */
 export function agentCommand(): Command {
@@ -84,10 +86,13 @@ export function agentCommand(): Command {
         .choices(['debug', 'info', 'warn', 'error'])
         .default('info'),
     )
-    .action(async (flags: Flags) => {
+    .action(async (flags: Flags, command: Command) => {
       const config = parseAgentConfig(flags);
       const allowedConfig = allowedConfigOf(config);
-      await runUntilStopped((signal) => runAgent({ ...config, allowedConfig }, flags.logLevel, signal));
+      const agentVersion = command.parent?.version() ?? '';
+      await runUntilStopped((signal) =>
+        runAgent({ ...config, allowedConfig, agentVersion }, flags.logLevel, signal),
+      );
     });
 }
 
@@ -102,7 +107,7 @@ function allowedConfigOf({ allowedConfig = ['default'] }: AgentConfig): string[]
 }
 
 async function runAgent(
-  config: AgentConfig & { allowedConfig: string[] },
+  config: AgentConfig & { allowedConfig: string[]; agentVersion: string },
   logLevel: LogLevel,
   signal: AbortSignal,
 ): Promise<void> {
@@ -110,12 +115,18 @@ async function runAgent(
   const logger = createLogger(logLevel, { process: 'agent', node: nodeName });
   const metrics = createMetrics();
   mkdirSync(stateDir, { recursive: true, mode: 0o700 });
-  const adapters = openAdapters(config, { logger, metrics });
-  const peering = await openPeering(config, logger);
+  const certificate = createClientCertificate({ ...config, file: join(stateDir, CLIENT_CERTIFICATE), clock });
+  const adapters = openAdapters(config, certificate, { logger, metrics });
+  certificate.onChange(() => {
+    adapters.store.reconnect();
+    adapters.leaseStore.reconnect();
+  });
+  const peering = await openPeering(config, certificate, logger);
   const agent = createAgent(
-    { ...config, ...peering.options, agentVersion: agentVersion() },
+    { ...config, ...peering.options },
     {
       ...adapters,
+      certificate,
       clock,
       logger,
       metrics,
@@ -146,9 +157,21 @@ interface Observers {
   metrics: PrometheusMetrics;
 }
 
-function openAdapters(config: AgentConfig, { logger, metrics }: Observers) {
+function openAdapters(
+  config: AgentConfig,
+  clientCertificate: ClientCertificate,
+  { logger, metrics }: Observers,
+) {
   const { kubeConfig, servers, nodeName, daemon, remotes } = config;
-  const access = { kubeConfig, servers, userAgent: 'hostler-agent', clock, logger, metrics };
+  const access = {
+    kubeConfig,
+    clientCertificate,
+    servers,
+    userAgent: 'hostler-agent',
+    clock,
+    logger,
+    metrics,
+  };
   const store = createObjectStore(access);
   const leaseStore = createObjectStore({
     ...access,
@@ -191,9 +214,4 @@ async function flushed(events: { flush(): Promise<void> }): Promise<void> {
   const done = new AbortController();
   await Promise.race([events.flush(), sleep(clock, FLUSH_MS, done.signal)]);
   done.abort();
-}
-
-function agentVersion(): string {
-  const manifest = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(manifest) as { version: string }).version;
 }

@@ -5,6 +5,7 @@ import { errorCode, HostlerError } from '../ports/errors.ts';
 import type { Logger } from '../ports/logger.ts';
 import { type Metrics, noMetrics } from '../ports/metrics.ts';
 import type { ObjectList, ObjectStore, WatchEvent, WatchOptions } from '../ports/object-store.ts';
+import type { ClientCertificate } from './client-certificate.ts';
 import type { HttpRequest, HttpResponse } from './connection.ts';
 import { linesOf } from './frames.ts';
 import { collectionPath, listQuery, objectPath, watchQuery } from './paths.ts';
@@ -18,6 +19,8 @@ export interface ObjectStoreOptions {
   context?: string;
   /** Base URLs of several API servers, tried in this order. Default: the kubeconfig's. */
   servers?: readonly string[];
+  /** What is used in place of the kubeconfig's certificate, once there is a later one. */
+  clientCertificate?: Pick<ClientCertificate, 'over'>;
   userAgent: string;
   logger: Logger;
   metrics?: Metrics;
@@ -35,14 +38,22 @@ export interface ObjectStoreOptions {
   pingMs?: number;
 }
 
+/** An ObjectStore that has a connection. */
+export interface ConnectedStore extends ObjectStore {
+  /** New calls go over a new connection, made with what is known by now; those under way stay. */
+  reconnect(): void;
+  close(): void;
+}
+
 /** The Kubernetes API over HTTPS: the embedded API server's, or any other's. */
-export function createObjectStore(options: ObjectStoreOptions): ObjectStore & { close(): void } {
+export function createObjectStore(options: ObjectStoreOptions): ConnectedStore {
   const { clock = systemClock, metrics = noMetrics, requestTimeoutMs = 15_000 } = options;
   const { connectTimeoutMs = 5_000 } = options;
   const transport = createTransport({ ...options, clock, connectTimeoutMs });
   const api: Api = { transport, clock, metrics, requestTimeoutMs };
 
   return {
+    reconnect: () => transport.reconnect(),
     close: () => transport.close(),
     async get<T extends KubeObject>(
       ref: ResourceRef,

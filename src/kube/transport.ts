@@ -3,6 +3,7 @@ import { HostlerError, messageOf } from '../ports/errors.ts';
 import type { Logger } from '../ports/logger.ts';
 import { type ConnectOptions, openConnection } from './connect.ts';
 import { type Connection, type HttpRequest, type HttpResponse, NotSentError } from './connection.ts';
+import type { ClientCertificate } from './client-certificate.ts';
 import { type ApiAccess, readKubeConfig } from './kube-config.ts';
 import { openFirst } from './open-first.ts';
 import { createReadinessWatch, isReady } from './readiness.ts';
@@ -20,6 +21,8 @@ export interface Transport {
   request(request: HttpRequest, signal: AbortSignal): Promise<HttpResponse>;
   /** The caller got no answer in time. */
   suspect(): void;
+  /** New requests go over a new connection, made with what the kubeconfig and the certificate are by now; those under way stay. */
+  reconnect(): void;
   close(): void;
 }
 
@@ -29,6 +32,8 @@ export interface TransportOptions {
   context?: string;
   /** Base URLs, in the order in which they are tried. Default: those of the kubeconfig. */
   servers?: readonly string[];
+  /** What is used in place of the kubeconfig's, once there is a later one. */
+  clientCertificate?: Pick<ClientCertificate, 'over'>;
   userAgent: string;
   clock: Clock;
   logger: Logger;
@@ -62,6 +67,8 @@ class ServersTransport implements Transport {
   #opening: Promise<Open> | undefined;
   #current: Open | undefined;
   #hasOthers = false;
+  /** How often connections were to be made anew. */
+  #generation = 0;
   #isClosed = false;
 
   constructor(options: TransportOptions) {
@@ -92,6 +99,11 @@ class ServersTransport implements Transport {
     if (this.#options.resetOnTimeout !== true) return current.connection.suspect();
     this.#order.failed(current.server);
     current.connection.close();
+  }
+
+  reconnect(): void {
+    this.#generation += 1;
+    this.#current?.connection.retire();
   }
 
   close(): void {
@@ -131,6 +143,7 @@ class ServersTransport implements Transport {
   }
 
   async #openAny(): Promise<Open> {
+    const generation = this.#generation;
     const { servers, open } = await this.#access();
     const { opened } = await openFirst(this.#order.ranked(servers), {
       open,
@@ -139,13 +152,18 @@ class ServersTransport implements Transport {
       clock: this.#options.clock,
     });
     this.#use(opened);
+    // Who waits for it finds that nothing was sent, and asks again.
+    if (generation !== this.#generation) opened.connection.retire();
     if (this.#hasOthers) this.#readiness.start();
     return opened;
   }
 
   async #access(): Promise<{ servers: readonly string[]; open: (server: string) => Promise<Open> }> {
     const { kubeConfig, context, servers, pingMs, clock, connectTimeoutMs } = this.#options;
-    const access = await readKubeConfig(kubeConfig, context);
+    const { clientCertificate } = this.#options;
+    const written = await readKubeConfig(kubeConfig, context);
+    const tls = clientCertificate === undefined ? written.tls : await clientCertificate.over(written.tls);
+    const access = { ...written, tls };
     const all = servers?.length ? servers : access.servers;
     this.#hasOthers = all.length > 1;
     const ping = pingMs ?? (this.#hasOthers ? PING_MS.severalServers : PING_MS.oneServer);

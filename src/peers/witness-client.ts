@@ -6,24 +6,26 @@ import { NODE_USER_PREFIX, type PeerIdentity, WITNESS_PATH } from './identity.ts
 
 const LONGEST_ANSWER = 1_000;
 
-/** Asks other agents over HTTPS. An answer counts only from the very node that was asked, by the name in its certificate. */
-export function createPeers(identity: PeerIdentity): Peers {
-  const agents = new Map<string, Agent>();
+/** Asks other agents over HTTPS, as who `identityNow` says. An answer counts only from the very node that was asked, by the name in its certificate. */
+export function createPeers(identityNow: () => PeerIdentity): Peers {
+  const agents = new Map<string, { identity: PeerIdentity; agent: Agent }>();
 
   /** One for each peer: a connection belongs to the name that was checked on it. */
   const agentOf = ({ node, address, port }: Peer): Agent => {
     const key = `${node} ${address}:${port}`;
+    const identity = identityNow();
     const found = agents.get(key);
-    if (found !== undefined) return found;
+    if (found?.identity === identity) return found.agent;
+    found?.agent.destroy();
     const agent = new Agent({ ...identity, keepAlive: true, maxSockets: 1, timeout: 20_000 });
-    agents.set(key, agent);
+    agents.set(key, { identity, agent });
     return agent;
   };
 
   /** A connection that gave no answer may be dead: the next question gets a new one. */
   const reset = (peer: Peer): void => {
     const key = `${peer.node} ${peer.address}:${peer.port}`;
-    agents.get(key)?.destroy();
+    agents.get(key)?.agent.destroy();
     agents.delete(key);
   };
 
@@ -70,7 +72,7 @@ export function createPeers(identity: PeerIdentity): Peers {
         outgoing.end();
       }),
     close() {
-      for (const agent of agents.values()) agent.destroy();
+      for (const { agent } of agents.values()) agent.destroy();
       agents.clear();
     },
   };

@@ -11,6 +11,8 @@ import { NODES_GROUP, type PeerIdentity, WITNESS_PATH } from './identity.ts';
  */
 export interface WitnessServer {
   port: number;
+  /** New connections get this certificate; those that are open stay. */
+  replace(identity: PeerIdentity): void;
   close(): Promise<void>;
 }
 
@@ -21,7 +23,7 @@ export async function serveWitness(
   { cutOffForMs, logger }: { cutOffForMs: () => number; logger: Logger },
 ): Promise<WitnessServer> {
   const server = createServer(
-    { ...identity, requestCert: true, rejectUnauthorized: true, minVersion: 'TLSv1.2' },
+    { ...contextOf(identity), requestCert: true, rejectUnauthorized: true },
     (request, response) => {
       const isNode = organizationsOf(request.socket as TLSSocket).includes(NODES_GROUP);
       const status = !isNode ? 403 : request.method === 'GET' && request.url === WITNESS_PATH ? 200 : 404;
@@ -42,6 +44,7 @@ export async function serveWitness(
   const address = server.address();
   return {
     port: typeof address === 'object' && address !== null ? address.port : port,
+    replace: (next) => server.setSecureContext(contextOf(next)),
     async close() {
       server.closeAllConnections();
       server.close();
@@ -49,6 +52,8 @@ export async function serveWitness(
     },
   };
 }
+
+const contextOf = (identity: PeerIdentity) => ({ ...identity, minVersion: 'TLSv1.2' as const });
 
 function organizationsOf(socket: TLSSocket): readonly string[] {
   const organizations: string | string[] | undefined = socket.getPeerCertificate().subject?.O;

@@ -70,7 +70,7 @@ async function startNodes(): Promise<Node[]> {
       cutOffForMs: () => 1,
       logger,
     });
-    nodes.push({ name, server, peers: createPeers(identity) });
+    nodes.push({ name, server, peers: createPeers(() => identity) });
   }
   return nodes;
 }

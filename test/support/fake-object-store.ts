@@ -1,3 +1,4 @@
+import { certificateSigningRequestRef } from '../../src/crds/certificate-signing-request.ts';
 import { kinds } from '../../src/crds/kinds.ts';
 import { type KubeObject, type ResourceRef, apiVersionOf, keyOf } from '../../src/crds/object.ts';
 import type { Clock } from '../../src/ports/clock.ts';
@@ -41,6 +42,7 @@ const builtins: Record<string, ResourceRef> = Object.fromEntries(
     { group: '', version: 'v1', kind: 'Event', resource: 'events', namespaced: true },
     { group: '', version: 'v1', kind: 'ConfigMap', resource: 'configmaps', namespaced: true },
     { group: '', version: 'v1', kind: 'Secret', resource: 'secrets', namespaced: true },
+    certificateSigningRequestRef,
     { group: 'coordination.k8s.io', version: 'v1', kind: 'Lease', resource: 'leases', namespaced: true },
   ].map((ref) => [ref.kind, ref]),
 );

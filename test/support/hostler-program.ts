@@ -1,11 +1,12 @@
 import { Command } from 'commander';
 import { messageOf } from '../../src/ports/errors.ts';
 
-/** `hostler server`, `controller`, `plan` and `apiserver` straight from the sources, for tests that must not need a build. */
+/** Commands of `hostler` straight from the sources, for tests that must not need a build. */
 const commands: Record<string, () => Promise<Command>> = {
   server: async () => (await import('../../src/cmd/server.ts')).serverCommand(),
   controller: async () => (await import('../../src/cmd/controller.ts')).controllerCommand(),
   plan: async () => (await import('../../src/cmd/plan.ts')).planCommand(),
+  agent: async () => (await import('../../src/cmd/agent.ts')).agentCommand(),
   guard: async () => (await import('../../src/cmd/guard.ts')).guardCommand(),
   apiserver: async () => (await import('../../src/cmd/apiserver.ts')).apiserverCommand(),
 };

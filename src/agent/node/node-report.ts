@@ -4,6 +4,7 @@ import { bytesOf, formatBytes, milliCpu } from '../../crds/quantity.ts';
 import type { HostFacts, HostImage, HostPool } from '../../ports/host-driver.ts';
 import type { TransferFacts } from '../../ports/host-transfer.ts';
 import { poolUsage } from '../pools/usage.ts';
+import type { CertificateVerdict } from '../certificate/renewal.ts';
 import type { SavingVerdict } from '../state/saving-report.ts';
 
 /** What the agent knows of its host at one moment. */
@@ -28,6 +29,8 @@ export interface HostReport {
   isGuardArmed?: boolean;
   /** Whether the desired state is on the disk. Absent: not known yet. */
   saving?: SavingVerdict;
+  /** Whether its certificate is renewed in time. Absent: not known yet. */
+  certificate?: CertificateVerdict;
   /** Absent: not known yet. */
   lease?: NodeStatus['lease'];
   /** Absent: the other agents cannot reach this one. */
@@ -127,8 +130,27 @@ function conditionsOf({ metadata, status }: Node, report: HostReport): Condition
   if (isLeaseHeld) conditions = setCondition(conditions, { ...readyCondition(report), ...observed }, now);
   if (isGuardArmed !== undefined)
     conditions = setCondition(conditions, { ...guardCondition(isGuardArmed), ...observed }, now);
-  const saving = savingCondition(conditions, report);
-  return saving === undefined ? conditions : setCondition(conditions, { ...saving, ...observed }, now);
+  for (const update of [savingCondition(conditions, report), certificateCondition(conditions, report)]) {
+    if (update !== undefined) conditions = setCondition(conditions, { ...update, ...observed }, now);
+  }
+  return conditions;
+}
+
+/** Absent as long as it was always renewed in time. */
+function certificateCondition(
+  conditions: Condition[],
+  { certificate }: HostReport,
+): ConditionUpdate | undefined {
+  const type = 'CertificateCurrent';
+  if (certificate?.fault !== undefined)
+    return { type, status: 'False', reason: 'EndsSoon', message: certificate.fault };
+  if (certificate === undefined || findCondition(conditions, type) === undefined) return undefined;
+  return {
+    type,
+    status: 'True',
+    reason: 'Renewed',
+    message: 'The certificate of the agent is renewed in time',
+  };
 }
 
 /** Absent as long as no write was ever refused. */

@@ -11,6 +11,7 @@ import { type Controller, createController } from '../../reconcile/controller.ts
 import type { Informer } from '../../reconcile/informer.ts';
 import { informerSource, periodicSource, type Source } from '../../reconcile/source.ts';
 import { writeStatus } from '../../reconcile/status.ts';
+import type { CertificateVerdict } from '../certificate/renewal.ts';
 import type { SavingVerdict } from '../state/saving-report.ts';
 import { type HostReport, nodeStatus } from './node-report.ts';
 
@@ -38,6 +39,8 @@ export interface NodeSyncDeps {
   isGuardArmed(): boolean | undefined;
   /** Undefined: not known yet. */
   saving(): SavingVerdict | undefined;
+  /** Undefined: not known yet. */
+  certificate(): CertificateVerdict | undefined;
   /** Undefined: not known yet. */
   leaseTiming(): NodeStatus['lease'];
   /** Where the other agents reach this one. */
@@ -122,6 +125,7 @@ async function lookAtHost(deps: NodeSyncDeps, signal: AbortSignal): Promise<Host
   const isGuardArmed = deps.isGuardArmed();
   const lease = deps.leaseTiming();
   const saving = deps.saving();
+  const certificate = deps.certificate();
   const verdict = deps.clusterVerdict();
   const common = {
     agentVersion,
@@ -129,6 +133,7 @@ async function lookAtHost(deps: NodeSyncDeps, signal: AbortSignal): Promise<Host
     ...(isGuardArmed === undefined ? {} : { isGuardArmed }),
     ...(lease === undefined ? {} : { lease }),
     ...(saving === undefined ? {} : { saving }),
+    ...(certificate === undefined ? {} : { certificate }),
     ...(deps.agentPort === undefined ? {} : { agentPort: deps.agentPort }),
     now: new Date(clock.nowMs()).toISOString(),
     ...(pools === undefined ? {} : { pools }),

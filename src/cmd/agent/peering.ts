@@ -1,9 +1,11 @@
 import type { Agent } from '../../agent/agent.ts';
 import type { AgentConfig } from '../../config/agent.ts';
+import type { ClientCertificate } from '../../kube/client-certificate.ts';
 import { readKubeConfig } from '../../kube/kube-config.ts';
 import type { PeerIdentity } from '../../peers/identity.ts';
 import { createPeers } from '../../peers/witness-client.ts';
 import { serveWitness, type WitnessServer } from '../../peers/witness-server.ts';
+import { messageOf } from '../../ports/errors.ts';
 import type { Logger } from '../../ports/logger.ts';
 import type { Peers } from '../../ports/peers.ts';
 
@@ -20,19 +22,33 @@ const NONE: Peering = { options: {}, deps: {}, serve: async () => undefined };
 /** Nothing, and a word in the log about it, where the kubeconfig holds no certificate. */
 export async function openPeering(
   { kubeConfig, peerListen }: Pick<AgentConfig, 'kubeConfig' | 'peerListen'>,
+  certificate: Pick<ClientCertificate, 'over' | 'onChange'>,
   logger: Logger,
 ): Promise<Peering> {
   if (peerListen === undefined) return NONE;
-  const identity = await identityOf(kubeConfig);
+  let identity = await identityOf(kubeConfig, certificate);
+  let server: WitnessServer | undefined;
   if (identity === undefined) {
     logger.warn({}, 'the kubeconfig holds no certificate: other agents cannot be asked, nor ask this one');
     return NONE;
   }
+  let current = identity;
+  const follow = async (): Promise<void> => {
+    identity = await identityOf(kubeConfig, certificate);
+    if (identity === undefined) return;
+    current = identity;
+    server?.replace(current);
+  };
+  certificate.onChange(() => {
+    follow().catch((error: unknown) =>
+      logger.error({ error: messageOf(error) }, 'the other agents are not shown the new certificate'),
+    );
+  });
   return {
     options: { agentPort: peerListen.port },
-    deps: { peers: createPeers(identity) },
+    deps: { peers: createPeers(() => current) },
     async serve(agent) {
-      const server = await serveWitness(peerListen, identity, {
+      server = await serveWitness(peerListen, current, {
         logger,
         cutOffForMs: () => agent.cutOffForMs(),
       });
@@ -42,7 +58,10 @@ export async function openPeering(
   };
 }
 
-async function identityOf(kubeConfig: string): Promise<PeerIdentity | undefined> {
-  const { ca, cert, key } = (await readKubeConfig(kubeConfig)).tls;
+async function identityOf(
+  kubeConfig: string,
+  certificate: Pick<ClientCertificate, 'over'>,
+): Promise<PeerIdentity | undefined> {
+  const { ca, cert, key } = await certificate.over((await readKubeConfig(kubeConfig)).tls);
   return ca === undefined || cert === undefined || key === undefined ? undefined : { ca, cert, key };
 }

@@ -1,3 +1,6 @@
+import { X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
+import { connect } from 'node:tls';
 import { afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { createAuthority, type KeyPair } from '../../../src/apiserver/pki/certificates.ts';
 import { issueClientCertificate, nodeIdentity } from '../../../src/apiserver/pki/cluster-pki.ts';
@@ -30,7 +33,7 @@ describe('agents that ask each other', () => {
     return server;
   };
   const ask = async (as: peersIdentity.PeerIdentity, node: string, { port }: { port: number }) => {
-    const peers = createPeers(as);
+    const peers = createPeers(() => as);
     closers.push(() => peers.close());
     return await peers.ask({ node, address: '127.0.0.1', port }, never);
   };
@@ -75,9 +78,36 @@ describe('agents that ask each other', () => {
     });
   });
 
+  it('shows a new certificate, and asks with one, while everything goes on', async () => {
+    const [before, after] = [await identity(nodeIdentity('b')), await identity(nodeIdentity('b'))];
+    const server = await serve(before);
+    let own = await identity(nodeIdentity('a'));
+    const peers = createPeers(() => own);
+    closers.push(() => peers.close());
+    const askB = () => peers.ask({ node: 'b', address: '127.0.0.1', port: server.port }, never);
+    expect(await askB()).toBe(4_200);
+    server.replace(after);
+    // Who has a connection keeps it; who makes one, sees the new certificate.
+    expect(await askB()).toBe(4_200);
+    own = await identity(nodeIdentity('a'));
+    expect(await askB()).toBe(4_200);
+    const shown = connect({
+      ...own,
+      host: '127.0.0.1',
+      port: server.port,
+      checkServerIdentity: () => undefined,
+    });
+    closers.push(() => void shown.destroy());
+    await once(shown, 'secureConnect');
+    expect(shown.getPeerX509Certificate()?.fingerprint256).toBe(
+      new X509Certificate(after.cert).fingerprint256,
+    );
+  });
+
   it('gives up when it is told to', async () => {
     const server = await serve(await identity(nodeIdentity('b')));
-    const peers = createPeers(await identity(nodeIdentity('a')));
+    const self = await identity(nodeIdentity('a'));
+    const peers = createPeers(() => self);
     closers.push(() => peers.close());
     const asked = peers.ask({ node: 'b', address: '127.0.0.1', port: server.port }, AbortSignal.abort());
     await expect(asked).rejects.toMatchObject({ code: 'Unavailable' });
