@@ -66,7 +66,9 @@ export function createHostWatch(deps: HostWatchDeps): HostWatch {
     }
     const key = keyOfInstance(event.name);
     if (key === undefined) return;
-    if (URGENT.has(event.type)) deps.onEvent(key);
+    // A stop that the agent itself has asked for, and after which it looks.
+    const isOwnStop = event.type === 'stopped' && event.requested && acting.has(key);
+    if (URGENT.has(event.type) && !isOwnStop) deps.onEvent(key);
     else later(key);
   };
 

@@ -138,11 +138,11 @@ export function createParts(options: AgentOptions, deps: AgentDeps): AgentParts 
 
 /** What is left alone here, and the migrations that wait for that. */
 function createMoving(
-  base: Omit<ContainersContext, 'letGo'>,
+  base: Omit<ContainersContext, 'letGo' | 'moves'>,
   more: { wakeContainer: (key: string) => void; onHost: (fault?: unknown) => void },
 ) {
   const letGo = createLetGoNotes((key) => migrations.wake(key));
-  const context: ContainersContext = { ...base, letGo };
+  const context: ContainersContext = { ...base, letGo, moves: () => migrations.active() };
   const migrations = createMigrationSync({ ...context, ...more }, createMigrationInformers(context));
   return { context, migrations };
 }
@@ -164,7 +164,7 @@ function createContext(
     failover: ReturnType<typeof createFailoverParts>;
     hostState: () => string;
   },
-): Omit<ContainersContext, 'letGo'> {
+): Omit<ContainersContext, 'letGo' | 'moves'> {
   return {
     ...deps,
     ...options,

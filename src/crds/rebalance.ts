@@ -40,7 +40,8 @@ export const migrationLimitsSchema = Type.Object(
         minimum: 1,
         maximum: 100,
         default: 2,
-        description: 'At most so many migrations leave one node at once.',
+        description:
+          'At most so many containers are copied off one node at once; as many more may be stopped for their last pass.',
       }),
     ),
     incomingPerNode: Type.Optional(
@@ -48,7 +49,8 @@ export const migrationLimitsSchema = Type.Object(
         minimum: 1,
         maximum: 100,
         default: 2,
-        description: 'At most so many migrations come to one node at once.',
+        description:
+          'At most so many containers are copied to one node at once; as many more may be stopped for their last pass.',
       }),
     ),
     cluster: Type.Optional(
@@ -56,13 +58,14 @@ export const migrationLimitsSchema = Type.Object(
         minimum: 1,
         maximum: 1000,
         default: 20,
-        description: 'At most so many migrations go on in the cluster at once.',
+        description:
+          'At most so many containers of the cluster are copied at once; as many more may be stopped for their last pass.',
       }),
     ),
   },
   {
     description:
-      'How many migrations go on at once; others wait for their turn. One counts until its target may run the container.',
+      'How many migrations go on at once; others wait for their turn. One counts until its target may run the container; that it is stopped, or that what has changed since is copied, keeps no other from being copied meanwhile.',
   },
 );
 

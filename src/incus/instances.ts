@@ -89,7 +89,9 @@ export async function updateInstance(
   const { architecture, profiles, ephemeral, description } = view;
   const body = { architecture, profiles, ephemeral, description, config, devices };
   await api.change({ method: 'PUT', path, body, etag }, signal);
-  const after = running ? await api.get<InstanceView>(path, signal) : view;
+  // Only with another size of the root there can be a note about it that was not there before.
+  const isRootSame = sameDeep(devices[ROOT_DEVICE] ?? {}, view.devices[ROOT_DEVICE] ?? {});
+  const after = running && !isRootSame ? await api.get<InstanceView>(path, signal) : view;
   return { restartRequired: [...pending.keys, ...pendingRoot(after, running)] };
 }
 

@@ -6,12 +6,11 @@ import {
   LIVE_STORAGE_DRIVERS,
   type LiveFact,
   type TransferEnd,
-  type TransferFacts,
   type TransferOffer,
 } from '../ports/host-transfer.ts';
 import type { Api } from './api.ts';
 import { LAST_NOTE } from './creation.ts';
-import { hostAddresses, type ServerView } from './host.ts';
+import type { ServerView } from './host.ts';
 import {
   type InstanceContext,
   type InstanceView,
@@ -22,6 +21,7 @@ import {
 } from './instance.ts';
 import { isStillPending, restamped } from './pending.ts';
 import { pathOf as poolPath, type PoolView } from './pools.ts';
+import { createListeningCheck, transferFacts } from './listening.ts';
 import { type PullContext, pullTransfer } from './pull.ts';
 import type { TransferNetwork } from './relay.ts';
 import {
@@ -68,12 +68,14 @@ const LOOK_MS = 100;
 export function createTransfers(options: TransferOptions): InstanceTransfers {
   const { api, again } = options;
   const offers = new Map<string, { name: string; live: boolean }>();
+  const requireListening = createListeningCheck(options);
   return {
-    getTransferFacts: (signal) => again(signal, () => factsOf(options, signal)),
+    getTransferFacts: (signal) => again(signal, () => transferFacts(options, signal)),
     offerTransfer: async ({ name, uid }, { live }, signal) => {
       const earlier = [...offers].filter(([, offer]) => offer.name === name);
       for (const [operation] of earlier) await cancel(api, operation, signal);
       for (const [operation] of earlier) offers.delete(operation);
+      await requireListening(signal);
       const { offer, pool } = await makeOffer(options, { name, uid, live }, signal);
       offers.set(offer.operation, { name, live });
       options.onLeaving(name, live);
@@ -111,25 +113,6 @@ export function createTransfers(options: TransferOptions): InstanceTransfers {
   };
 }
 
-async function factsOf(options: TransferOptions, signal: AbortSignal): Promise<TransferFacts> {
-  const [{ environment }, live] = await Promise.all([options.server(signal), options.live(signal)]);
-  const listening = environment.addresses ?? [];
-  const own = listening.length > 1 ? await hostAddresses(options.api, environment, signal) : [];
-  const preferred = own.flatMap((address) => listening.filter((entry) => isAt(entry, address)));
-  const address = [...preferred, ...listening].find(
-    (entry) => !isAt(entry, '127.0.0.1') && !isAt(entry, '::1'),
-  );
-  return {
-    ...(address === undefined ? {} : { address: `https://${address}` }),
-    certificate: environment.certificate,
-    live,
-  };
-}
-
-function isAt(entry: string, address: string): boolean {
-  return entry.startsWith(`${address}:`) || entry.startsWith(`[${address}]:`);
-}
-
 async function makeOffer(
   options: TransferOptions,
   { name, uid, live }: { name: string; uid: string; live: boolean },
@@ -139,9 +122,6 @@ async function makeOffer(
   const view = await api.get<InstanceView>(pathOf(name), signal);
   requireMark(view, uid);
   refuseIncoming(view);
-  if (((await options.server(signal)).environment.addresses ?? []).length === 0) {
-    throw new HostlerError('Invalid', 'the daemon does not listen on the network: set core.https_address');
-  }
   if (live) await checkLiveOffer(options, view, signal);
   const body = { migration: true, live, instance_only: true, allow_inconsistent: !live };
   const operation = await api.post<OperationView>(pathOf(name), body, signal);

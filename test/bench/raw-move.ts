@@ -24,7 +24,7 @@ const MAX_WAITS = 20;
 
 export async function createRaw(
   { socketPath }: RawHost,
-  { name, pool, network }: RawMove,
+  { name, pool, network }: Omit<RawMove, 'live'>,
   fingerprint: string,
 ): Promise<void> {
   const source = { type: 'image', fingerprint };
@@ -55,7 +55,7 @@ export async function moveRaw(source: RawHost, target: RawHost, move: RawMove): 
   return performance.now() - begunMs;
 }
 
-async function passRaw(
+export async function passRaw(
   source: RawHost,
   target: RawHost,
   move: RawMove,
@@ -103,11 +103,12 @@ function settings({ name, pool, network }: Omit<RawMove, 'live'>) {
   };
 }
 
-function stopRaw(socketPath: string, name: string): Promise<void> {
+/** @param graceSeconds of a clean stop; absent: by force */
+export function stopRaw(socketPath: string, name: string, graceSeconds?: number): Promise<void> {
   return change(socketPath, 'PUT', `/1.0/instances/${name}/state`, {
     action: 'stop',
-    force: true,
-    timeout: -1,
+    force: graceSeconds === undefined,
+    timeout: graceSeconds ?? -1,
   });
 }
 

@@ -56,13 +56,20 @@ async function versions(cluster: BenchCluster): Promise<Map<string, string>> {
   );
 }
 
-/** User and system time of each process, in ticks. */
-export async function ticksOf(pids: Readonly<Record<string, number>>): Promise<Record<string, number>> {
+/**
+ * User and system time of each process, in ticks.
+ * @param children whether that of the processes counts that it has started and waited for
+ */
+export async function ticksOf(
+  pids: Readonly<Record<string, number>>,
+  { children = false }: { children?: boolean } = {},
+): Promise<Record<string, number>> {
   const ticks: Record<string, number> = {};
   for (const [part, pid] of Object.entries(pids)) {
     const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    ticks[part] = Number(fields[11]) + Number(fields[12]);
+    const own = Number(fields[11]) + Number(fields[12]);
+    ticks[part] = children ? own + Number(fields[13]) + Number(fields[14]) : own;
   }
   return ticks;
 }

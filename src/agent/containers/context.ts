@@ -31,6 +31,8 @@ export interface ContainersContext {
   cluster: Pick<ClusterGuard, 'isTrusted' | 'readFresh'>;
   latest: LatestContainers;
   letGo: LetGoNotes;
+  /** How many containers come or leave now. */
+  moves(): number;
   failures: Failures;
   /** What a daemon is asked to do at once; stops and updates are not limited. */
   limits: Readonly<Record<'looks' | 'creates' | 'starts', Limiter>>;

@@ -52,10 +52,13 @@ export async function pull(
   return result;
 }
 
-/** At most one write a second and one at a time; none of them holds up the pass. The last pass is too short for any. */
+/**
+ * At most one write a second, the first after a second, and one at a time; none of them holds up the pass. The last pass is too
+ * short for any.
+ */
 function createProgress(context: MigrationsContext, migration: Migration, { isShown }: { isShown: boolean }) {
   const { clock, logger } = context;
-  let saidMs = Number.NEGATIVE_INFINITY;
+  let saidMs = clock.monotonicMs();
   let isWriting = false;
   const progress = {
     last: Promise.resolve(),

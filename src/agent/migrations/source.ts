@@ -1,6 +1,7 @@
 import type { Migration, SourceReport } from '../../crds/migration.ts';
 import { keyOf } from '../../crds/object.ts';
 import { type Container, containerKind } from '../../crds/container.ts';
+import type { Seen } from '../../plan/lifecycle/record.ts';
 import { planSource, type SourceStep } from '../../plan/migration/source.ts';
 import { sleep } from '../../ports/clock.ts';
 import { withDeadline } from '../../ports/deadline.ts';
@@ -39,11 +40,14 @@ export function sourceReconciler(
     }
     const uid = await uidOf(context, uids, migration, signal);
     const containerKey = containerKeyOf(migration);
-    const seen = await look(context, migration, signal);
-    const step = planSource({ migration, uid, seen, letGo: context.letGo.get(containerKey) });
+    const plan = (seen: Seen | undefined) =>
+      planSource({ migration, uid, seen, letGo: context.letGo.get(containerKey) });
+    const blind = plan(undefined);
+    const step = blind.do === 'look' ? plan(await look(context, migration, signal)) : blind;
     if (givesAway(step)) await remember(context, uid, migration);
     switch (step.do) {
       case 'nothing':
+      case 'look':
         return {};
       case 'wait':
         context.wakeContainer(containerKey);

@@ -17,6 +17,8 @@ export interface MigrationSync {
   readonly controllers: readonly Controller[];
   /** Something has happened to the container `key`. */
   wake(key: string): void;
+  /** How many go on that the host has a part in. */
+  active(): number;
 }
 
 const CONCURRENCY = 16;
@@ -79,6 +81,7 @@ export function createMigrationSync(
         if (containerKeyOf(migration) === key) triggers.leaving.enqueue(keyOf(migration));
       }
     },
+    active: () => unsettled(leaving).length + unsettled(coming).length,
   };
 }
 

@@ -68,21 +68,28 @@ function isWanted(migration: Migration | undefined, pass: number): boolean {
 
 async function step(state: State, migration: Migration, signal: AbortSignal): Promise<ReconcileResult> {
   const { context, tried } = state;
-  const { uid = '', namespace = '' } = migration.metadata;
+  const { uid = '' } = migration.metadata;
   if (tried.get(uid)?.unsaid !== undefined) {
     await sayOutcome(state, migration, signal);
     return {};
   }
-  const container = await context.store.get<Container>(
-    containerKind,
-    { namespace, name: migration.spec.container },
-    signal,
-  );
-  const seen = await look(context, migration, signal);
+  const { nodeName } = context;
   const triedPass = tried.get(uid)?.pass;
-  const next = planTarget({ migration, container, nodeName: context.nodeName, seen, triedPass });
+  const blind = planTarget({ migration, nodeName, triedPass, sight: undefined });
+  if (blind.do === 'nothing') return {};
+  const container = await readContainer(context, migration, signal);
+  const next =
+    blind.do === 'look'
+      ? planTarget({
+          migration,
+          nodeName,
+          triedPass,
+          sight: { container, seen: await look(context, migration, signal) },
+        })
+      : blind;
   switch (next.do) {
     case 'nothing':
+    case 'look':
       return {};
     case 'wait':
       return { requeueAfterMs: next.afterMs };
@@ -98,6 +105,14 @@ async function step(state: State, migration: Migration, signal: AbortSignal): Pr
     default:
       return container === undefined ? {} : await clear(state, { migration, container }, next, signal);
   }
+}
+
+async function readContainer(
+  { store }: MigrationsContext,
+  { metadata: { namespace = '' }, spec }: Migration,
+  signal: AbortSignal,
+): Promise<Container | undefined> {
+  return await store.get<Container>(containerKind, { namespace, name: spec.container }, signal);
 }
 
 interface Pass {

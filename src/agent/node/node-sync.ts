@@ -8,7 +8,8 @@ import type { Logger } from '../../ports/logger.ts';
 import type { Metrics } from '../../ports/metrics.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import { type Controller, createController } from '../../reconcile/controller.ts';
-import type { Informer } from '../../reconcile/informer.ts';
+import type { Change, Informer } from '../../reconcile/informer.ts';
+import { isSameJson } from '../../reconcile/same-json.ts';
 import { informerSource, periodicSource, type Source } from '../../reconcile/source.ts';
 import { writeStatus } from '../../reconcile/status.ts';
 import type { CertificateVerdict } from '../certificate/renewal.ts';
@@ -80,8 +81,24 @@ export function createNodeSync(deps: NodeSyncDeps): Controller {
     ...deps,
     name: 'node',
     reconcile,
-    sources: [informerSource(nodes), periodicSource(clock, deps.statusMs, () => [nodeName]), trigger],
+    sources: [
+      informerSource(nodes, (_, change) => (isMeant(change) ? [nodeName] : [])),
+      periodicSource(clock, deps.statusMs, () => [nodeName]),
+      trigger,
+    ],
   });
+}
+
+/** How far a drain has come is the leader's to say, and changes nothing on the host. */
+function isMeant({ old, new: now }: Change<Node>): boolean {
+  return old === undefined || now === undefined || !isSameJson(withoutDrain(old), withoutDrain(now));
+}
+
+function withoutDrain({ metadata, spec, status }: Node): object {
+  const { drain: _drain, conditions = [], ...rest } = status ?? {};
+  const { labels, deletionTimestamp } = metadata;
+  const others = conditions.filter(({ type }) => type !== 'Drained');
+  return { labels, deletionTimestamp, spec, rest, others };
 }
 
 function ownLabels(nodeName: string): Record<string, string> {

@@ -81,6 +81,7 @@ function stateOf(container: Container | undefined): object | undefined {
     phase: status?.phase,
     nodeName: status?.nodeName,
     migration: status?.migration?.uid,
+    stage: status?.migration?.stage,
     drainedFrom: status?.drainedFrom,
     stoppedFor: status?.stoppedFor,
     ready: findCondition(status?.conditions, 'Ready')?.status,

@@ -31,7 +31,11 @@ export function createMigrationController(deps: ControllerDeps): Controller {
         if (now === undefined || isOver(now.status ?? {})) retry();
         return [keyOf(migration)];
       }),
-      informerSource(containers, migrationOf),
+      informerSource(containers, (container, { old, new: now }) => {
+        // One that is copied makes room for another one.
+        if (old?.status?.migration?.stage !== now?.status?.migration?.stage) retry();
+        return migrationOf(container);
+      }),
       informerSource(nodes, (node, change) => (isTurn(change) ? ofNode(deps, node.metadata.name) : [])),
       informerSource(policies, () => {
         retry();

@@ -11,7 +11,7 @@ import { ended, goesOn, isOver, says, untilDeadlineMs } from '../../plan/migrati
 import type { MigrationFacts, MigrationStep } from '../../plan/migration/facts.ts';
 import { planMigration } from '../../plan/migration/migration.ts';
 import { claimedStatus, newClaim } from '../../plan/migration/stages.ts';
-import type { ActiveMove } from '../../plan/relocation/moves.ts';
+import { type ActiveMove, partOf } from '../../plan/relocation/moves.ts';
 import type { Reconcile, ReconcileResult } from '../../reconcile/controller.ts';
 import { isOlder } from '../../reconcile/resource-version.ts';
 import { writeStatus } from '../../reconcile/status.ts';
@@ -184,9 +184,8 @@ function begunMoves({ deps, admitted }: State, exceptUid: string): ActiveMove[] 
     if (hasBegun) admitted.delete(uid);
     if (!hasBegun || isOver(status)) continue;
     const stage = containers.cache.get(`${namespace}/${spec.container}`)?.status?.migration?.stage;
-    // Nothing is copied any more.
-    const hasArrived = status.phase === 'Completing' || stage === 'Switched';
-    moves.set(uid, { source: status.source ?? '', target: status.target, hasArrived });
+    const part = status.phase === 'Completing' ? 'Arrived' : partOf(stage);
+    moves.set(uid, { source: status.source ?? '', target: status.target, part });
   }
   for (const [uid, move] of admitted) moves.set(uid, move);
   moves.delete(exceptUid);

@@ -2,7 +2,7 @@ import { parseDurationMs } from '../../crds/duration.ts';
 import type { MigrationStatus } from '../../crds/migration.ts';
 import { ended, goesOn } from './ending.ts';
 import type { ClaimedFacts, MigrationStep } from './facts.ts';
-import { isWorthAnother, MAX_FAILURES } from './passes.ts';
+import { FIRST_PASS, isWorthAnother, MAX_FAILURES } from './passes.ts';
 import { wantedMode } from './mode.ts';
 import { heldStatus, liveStatus } from './stages.ts';
 
@@ -27,12 +27,13 @@ export function planCopy(facts: ClaimedFacts): MigrationStep {
 
 function planPreparing(facts: ClaimedFacts, status: MigrationStatus): MigrationStep {
   const { sourceReport, targetReport } = status;
-  const fault = sourceReport?.fault ?? targetReport?.fault;
+  // A source that can, but whose first offer failed, tries again as with any other pass.
+  const fault = (sourceReport?.prepared === true ? undefined : sourceReport?.fault) ?? targetReport?.fault;
   if (fault !== undefined) return ended(facts, 'Failed', fault);
   if (sourceReport?.prepared !== true || targetReport?.prepared !== true) return { do: 'nothing' };
   if (facts.claim.transfer === 'Shared') return leave(facts, status);
   const next = goesOn(facts, 'Copying', 'The root is copied while the container runs');
-  return { do: 'status', status: { ...next, pass: 1, passes: 0, failures: 0, final: false } };
+  return { do: 'status', status: { ...next, pass: FIRST_PASS, passes: 0, failures: 0, final: false } };
 }
 
 function planNext(facts: ClaimedFacts, status: MigrationStatus): MigrationStep {

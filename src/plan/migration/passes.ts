@@ -8,6 +8,9 @@ export interface PassResult {
   previousMs?: number;
 }
 
+/** The source offers it while the target still looks whether it can take it. */
+export const FIRST_PASS = 1;
+
 /** A pass that carried no more is not worth another one before the last. */
 export const SMALL_BYTES = 8 * 2 ** 20;
 export const SMALL_MS = 500;

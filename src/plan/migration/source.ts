@@ -2,6 +2,7 @@ import type { Migration, SourceReport } from '../../crds/migration.ts';
 import type { Seen } from '../lifecycle/record.ts';
 import { isOver } from './ending.ts';
 import type { Reason } from './mode.ts';
+import { FIRST_PASS } from './passes.ts';
 
 /**
  * What the container work of a node has seen when it left a container alone: no start of it can be under way any more, since
@@ -18,13 +19,16 @@ export interface SourceFacts {
   migration: Migration;
   /** uid of the Container that is moved. */
   uid: string;
-  seen: Seen;
+  /** Undefined: nobody has looked; most steps need no look. */
+  seen: Seen | undefined;
   letGo: LetGo | undefined;
 }
 
 export type SourceStep =
   | { do: 'nothing' }
   | { do: 'wait'; afterMs: number }
+  /** Ask again with what the daemon says. */
+  | { do: 'look' }
   | { do: 'report'; report: Partial<SourceReport> }
   /** Offer the pass, write its keys into the Secret, and report it together with `report`. */
   | { do: 'offer'; pass: number; live: boolean; report: Partial<SourceReport> }
@@ -36,6 +40,8 @@ export type SourceStep =
   | { do: 'end' };
 
 const SOON_MS = 100;
+/** It is told when the container is let go (agent/containers/let-go.ts): this is for what was lost with an agent. */
+const TOLD_MS = 1_000;
 
 /** Decides the one next step of the source's agent. Pure; may be asked again at any time. */
 export function planSource(facts: SourceFacts): SourceStep {
@@ -52,6 +58,7 @@ export function planSource(facts: SourceFacts): SourceStep {
       return status.mode === 'Live' ? planLive(facts) : planLetGo(facts);
     case 'Completing':
       if (status.sourceReport?.cleared === true || status.pauseMs === undefined) return { do: 'nothing' };
+      if (seen === undefined) return { do: 'look' };
       if (seen === 'unknown') return { do: 'wait', afterMs: SOON_MS };
       return isGone(facts) ? { do: 'report', report: { cleared: true } } : { do: 'examine' };
     default:
@@ -59,10 +66,15 @@ export function planSource(facts: SourceFacts): SourceStep {
   }
 }
 
-function planPrepared({ seen, uid }: SourceFacts): SourceStep {
+/** What can be offered is offered at once: nobody fetches it before the target can take it as well. */
+function planPrepared({ migration, seen, uid }: SourceFacts): SourceStep {
+  if (seen === undefined) return { do: 'look' };
   if (seen === 'unknown') return { do: 'wait', afterMs: SOON_MS };
   if (seen !== 'absent' && seen.mark?.uid === uid && seen.incoming === undefined) {
-    return { do: 'report', report: { prepared: true } };
+    const report: Partial<SourceReport> = { prepared: true };
+    return migration.status?.transfer === 'Shared'
+      ? { do: 'report', report }
+      : offer(FIRST_PASS, false, report);
   }
   const fault: Reason = { reason: 'InstanceMissing', message: 'The host has no instance of the container' };
   return { do: 'report', report: { fault } };
@@ -74,12 +86,12 @@ function planLetGo({ migration, uid, letGo }: SourceFacts): SourceStep {
   const { epoch, transfer, pass = 0, sourceReport } = status;
   if (epoch === undefined) return { do: 'nothing' };
   const isHeld = letGo?.uid === uid && letGo.epoch === epoch;
-  if (!isHeld || letGo.state === 'Up') return { do: 'wait', afterMs: SOON_MS };
+  if (!isHeld || letGo.state === 'Up') return { do: 'wait', afterMs: TOLD_MS };
   if (transfer !== 'Shared') {
     return isOffered(status) ? { do: 'nothing' } : offer(pass, false, { stoppedEpoch: epoch });
   }
   if (sourceReport?.stoppedEpoch === epoch && sourceReport.forgotten === true) return { do: 'nothing' };
-  if (letGo.state !== 'Absent') return { do: 'wait', afterMs: SOON_MS };
+  if (letGo.state !== 'Absent') return { do: 'wait', afterMs: TOLD_MS };
   return { do: 'report', report: { stoppedEpoch: epoch, forgotten: true } };
 }
 
@@ -101,5 +113,5 @@ function isOffered({ pass, sourceReport }: NonNullable<Migration['status']>): bo
 }
 
 function isGone({ seen, uid }: SourceFacts): boolean {
-  return seen === 'absent' || (seen !== 'unknown' && seen.mark?.uid !== uid);
+  return seen === 'absent' || (typeof seen === 'object' && seen.mark?.uid !== uid);
 }

@@ -7,17 +7,24 @@ import type { Reason } from './mode.ts';
 
 export interface TargetFacts {
   migration: Migration;
-  /** By a fresh read; undefined: there is none. */
-  container: Container | undefined;
   nodeName: string;
-  seen: Seen;
+  /** Undefined: nobody has looked; most steps need no look. */
+  sight: TargetSight | undefined;
   /** The last pass that this agent has tried to fetch. */
   triedPass: number | undefined;
+}
+
+export interface TargetSight {
+  /** By a fresh read; undefined: there is none. */
+  container: Container | undefined;
+  seen: Seen;
 }
 
 export type TargetStep =
   | { do: 'nothing' }
   | { do: 'wait'; afterMs: number }
+  /** Ask again with what API and daemon say. */
+  | { do: 'look' }
   | { do: 'report'; report: Partial<TargetReport> }
   | { do: 'pull'; pass: number; live: boolean }
   /** A live pass came to nothing: drop the copy, and then say so under this epoch. */
@@ -46,13 +53,17 @@ export function planTarget(facts: TargetFacts): TargetStep {
 }
 
 function planOver(facts: TargetFacts): TargetStep {
-  const { seen, container, migration } = facts;
+  const { sight, migration } = facts;
+  if (sight === undefined) return { do: 'look' };
+  const { seen, container } = sight;
   if (claimOf(migration, container)?.stage === 'Live') return planLive(facts);
   return seen === 'absent' || seen === 'unknown' ? { do: 'nothing' } : { do: 'examine' };
 }
 
 /** Copies of earlier migrations go first; what is not Hostler's, never. */
-function planPrepared({ migration, container, seen }: TargetFacts): TargetStep {
+function planPrepared({ migration, sight }: TargetFacts): TargetStep {
+  if (sight === undefined) return { do: 'look' };
+  const { seen, container } = sight;
   if (seen === 'unknown' || container === undefined) return { do: 'wait', afterMs: SOON_MS };
   const isReady = seen === 'absent' || seen.incoming === migration.metadata.uid;
   if (isReady) return { do: 'report', report: { prepared: true } };
@@ -74,7 +85,9 @@ function planPull({ migration, triedPass }: TargetFacts): TargetStep {
  * it is dropped. A pass is tried once, and none is begun when the migration is over.
  */
 function planLive(facts: TargetFacts): TargetStep {
-  const { migration, container, nodeName, seen } = facts;
+  const { migration, nodeName, sight } = facts;
+  if (sight === undefined) return { do: 'look' };
+  const { container, seen } = sight;
   const { status = {} } = migration;
   const epoch = container?.status?.epoch;
   if (claimOf(migration, container)?.stage !== 'Live' || container?.status?.nodeName !== nodeName) {

@@ -1,6 +1,11 @@
 import type { Container } from '../../crds/container.ts';
 import { API_VERSION } from '../../crds/kind.ts';
-import { type Migration, migrationKind, type MigrationMode } from '../../crds/migration.ts';
+import {
+  type Migration,
+  MIGRATION_FINALIZER,
+  migrationKind,
+  type MigrationMode,
+} from '../../crds/migration.ts';
 import { type FailedMove, moveBackoffMs } from './judge.ts';
 import { isFinished } from './moves.ts';
 
@@ -45,6 +50,8 @@ export function migrationFor(
         [ATTEMPT_LABEL]: String(attempt),
       },
       ownerReferences: [{ apiVersion: API_VERSION, kind: 'Container', name, uid }],
+      // As the migration controller would put it there, by a write of its own.
+      finalizers: [MIGRATION_FINALIZER],
     },
     spec: { container: name, targetNode: target, ...(mode === undefined ? {} : { mode }) },
   };

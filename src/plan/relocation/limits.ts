@@ -1,7 +1,10 @@
 import type { MigrationLimitsPolicy } from '../../crds/rebalance.ts';
-import type { ActiveMove } from './moves.ts';
+import type { ActiveMove, MovePart } from './moves.ts';
 
-/** How many migrations may go on at once: spec.migration of the ClusterPolicy. One counts until its target may run the container. */
+/**
+ * How many migrations may go on at once: spec.migration of the ClusterPolicy. So many containers are copied, and as many more are stopped
+ * for their last pass: most of that is waiting for them to stop, in which others can be copied. What has arrived counts no more.
+ */
 export interface MoveLimits {
   /** Whether one more may leave `node`, as far as that and the cluster go. */
   mayLeave(node: string): boolean;
@@ -18,18 +21,36 @@ export function createMoveLimits(
   active: Iterable<ActiveMove>,
 ): MoveLimits {
   const limits = { ...DEFAULT_LIMITS, ...policy };
-  const leaving = new Map<string, number>();
-  const entering = new Map<string, number>();
-  let all = 0;
-  const take = ({ source, target }: ActiveMove): void => {
-    all += 1;
-    leaving.set(source, (leaving.get(source) ?? 0) + 1);
-    if (target !== undefined) entering.set(target, (entering.get(target) ?? 0) + 1);
+  const all = new Counts();
+  const leaving = new Counts();
+  const entering = new Counts();
+  const take = ({ source, target, part = 'Copying' }: ActiveMove): void => {
+    all.take(ALL, part);
+    leaving.take(source, part);
+    if (target !== undefined) entering.take(target, part);
   };
-  for (const move of active) if (move.hasArrived !== true) take(move);
+  for (const move of active) take(move);
   return {
-    mayLeave: (node) => all < limits.cluster && (leaving.get(node) ?? 0) < limits.outgoingPerNode,
-    mayEnter: (node) => (entering.get(node) ?? 0) < limits.incomingPerNode,
+    mayLeave: (node) => all.hasRoom(ALL, limits.cluster) && leaving.hasRoom(node, limits.outgoingPerNode),
+    mayEnter: (node) => entering.hasRoom(node, limits.incomingPerNode),
     take,
   };
+}
+
+const ALL = '';
+
+class Counts {
+  readonly #of = { Copying: new Map<string, number>(), Switching: new Map<string, number>() };
+
+  take(name: string, part: MovePart): void {
+    if (part === 'Arrived') return;
+    const counts = this.#of[part];
+    counts.set(name, (counts.get(name) ?? 0) + 1);
+  }
+
+  /** Those that switch over beyond the limit count like those that are copied. */
+  hasRoom(name: string, limit: number): boolean {
+    const { Copying, Switching } = this.#of;
+    return (Copying.get(name) ?? 0) + Math.max(0, (Switching.get(name) ?? 0) - limit) < limit;
+  }
 }

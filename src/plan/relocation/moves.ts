@@ -1,4 +1,5 @@
 import type { Container } from '../../crds/container.ts';
+import type { MigrationStage } from '../../crds/container-migration.ts';
 import type { Migration } from '../../crds/migration.ts';
 import { keyOf } from '../../crds/object.ts';
 
@@ -7,9 +8,15 @@ export interface ActiveMove {
   source: string;
   /** Undefined: not chosen yet. */
   target: string | undefined;
-  /** All is copied, and the target may run it: what is left weighs on no limit. */
-  hasArrived?: boolean;
+  /** @defaultValue Copying */
+  part?: MovePart;
 }
+
+/**
+ * How far it is, for the limits: its root is copied, or its memory; it is stopped for the last pass; or all is copied, and the
+ * target may run it.
+ */
+export type MovePart = 'Copying' | 'Switching' | 'Arrived';
 
 /** By the key of the container. */
 export type ActiveMoves = ReadonlyMap<string, ActiveMove>;
@@ -24,6 +31,11 @@ const FINISHED: ReadonlySet<string | undefined> = new Set(['Succeeded', 'Failed'
 
 export function isFinished({ status }: Pick<Migration, 'status'>): boolean {
   return FINISHED.has(status?.phase);
+}
+
+export function partOf(stage: MigrationStage | undefined): MovePart {
+  if (stage === 'Switched') return 'Arrived';
+  return stage === 'Held' ? 'Switching' : 'Copying';
 }
 
 /** The key of the container that `migration` is about. */
@@ -47,7 +59,7 @@ export function activeMoves(
     if (nodeName !== undefined) nodes.set(keyOf(container), nodeName);
     if (migration === undefined) continue;
     const { source, target, stage } = migration;
-    moves.set(keyOf(container), { source, target, hasArrived: stage === 'Switched' });
+    moves.set(keyOf(container), { source, target, part: partOf(stage) });
   }
   for (const migration of migrations) {
     const key = containerKeyOf(migration);

@@ -200,6 +200,36 @@ describe("the agent's Node and lease", () => {
   const renewals = () =>
     world.store.calls.filter(({ verb, resource }) => verb === 'update' && resource === 'leases');
 
+  it('does not look at its host when the leader says how far a drain is', async () => {
+    await world.clock.advance(100);
+    const looksOf = (): number => world.host.calls.filter((call) => call === 'describeHost').length;
+    const looks = looksOf();
+    const node = world.node() as Node;
+    const drain = { phase: 'Draining', total: 2, moved: 1, moving: 1, waiting: 0, stopped: 0 } as const;
+    const drained = { type: 'Drained', status: 'False', reason: 'Draining', message: '' } as const;
+    const conditions = [
+      ...(node.status?.conditions ?? []),
+      { ...drained, lastTransitionTime: '2026-01-01T00:00:00Z' },
+    ];
+    await world.store.updateStatus(
+      nodeKind,
+      { ...node, status: { ...node.status, drain, conditions } },
+      never,
+    );
+    await world.clock.advance(100);
+    expect(looksOf()).toBe(looks);
+    await world.store.mergePatch(
+      nodeKind,
+      { name: NODE },
+      { body: { spec: { reserved: { cpu: '1' } } } },
+      never,
+    );
+    await world.clock.advance(100);
+    expect(looksOf()).toBeGreaterThan(looks);
+    expect(looks).toBeGreaterThan(0);
+    expect(world.node()?.status?.drain).toMatchObject({ moved: 1 });
+  });
+
   it('renews once a second, conditionally', async () => {
     const before = renewals().length;
     const term = world.lease()?.spec?.leaseTransitions;

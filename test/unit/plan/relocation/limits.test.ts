@@ -1,10 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import { createMoveLimits, DEFAULT_LIMITS } from '../../../../src/plan/relocation/limits.ts';
+import type { MovePart } from '../../../../src/plan/relocation/moves.ts';
 
-const move = (source: string, target: string | undefined, hasArrived = false) => ({
+const move = (source: string, target: string | undefined, part: MovePart = 'Copying') => ({
   source,
   target,
-  hasArrived,
+  part,
 });
 
 describe('createMoveLimits', () => {
@@ -22,9 +23,24 @@ describe('createMoveLimits', () => {
 
   it('counts nothing that has arrived', () => {
     const limits = createMoveLimits({ outgoingPerNode: 1, incomingPerNode: 1, cluster: 1 }, [
-      move('a', 'b', true),
+      move('a', 'b', 'Arrived'),
     ]);
     expect([limits.mayLeave('a'), limits.mayEnter('b')]).toEqual([true, true]);
+  });
+
+  it.each<[string, MovePart[], boolean]>([
+    ['two that are copied fill it', ['Copying', 'Copying'], false],
+    ['two that switch over leave it empty', ['Switching', 'Switching'], true],
+    ['and one that is copied beside them does not fill it', ['Switching', 'Switching', 'Copying'], true],
+    ['but two do', ['Switching', 'Copying', 'Switching', 'Copying'], false],
+    ['the third that switches over counts', ['Switching', 'Switching', 'Switching', 'Copying'], false],
+    ['and so does the fourth', ['Switching', 'Switching', 'Switching', 'Switching'], false],
+  ])('of a limit of two: %s', (_, parts, hasRoom) => {
+    const limits = createMoveLimits(
+      undefined,
+      parts.map((part) => move('a', 'b', part)),
+    );
+    expect([limits.mayLeave('a'), limits.mayEnter('b')]).toEqual([hasRoom, hasRoom]);
   });
 
   it('has a limit for the cluster as a whole', () => {
