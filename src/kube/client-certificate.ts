@@ -6,6 +6,7 @@ import { HostlerError } from '../ports/errors.ts';
 import type { OwnCertificate } from '../ports/own-certificate.ts';
 import type { TlsSettings } from './connection.ts';
 import { readKubeConfig } from './kube-config.ts';
+import { draftLike } from './signing-request.ts';
 
 /**
  * The client certificate of a kubeconfig and the ones that followed it. The last is kept in a file of its own, certificate
@@ -59,9 +60,7 @@ export function createClientCertificate({
     async draft() {
       const { cert } = await current();
       if (cert === undefined) throw new HostlerError('Invalid', `${kubeConfig} holds no certificate`);
-      // Loaded once in months, and half of a process's memory besides.
-      const { draftLike } = await import('./signing-request.ts');
-      return await draftLike(cert.toString('utf8'));
+      return draftLike(cert.toString('utf8'));
     },
     async take({ keyPem }, certificatePem) {
       const pair = { cert: Buffer.from(certificatePem), key: Buffer.from(keyPem) };

@@ -25,7 +25,7 @@ export async function draftFor(
   clock: Clock,
 ): Promise<CertificateDraft> {
   const { certificatePem } = await certificateOf(ca, subject, clock);
-  return await draftLike(certificatePem);
+  return draftLike(certificatePem);
 }
 
 export function certificateOf(

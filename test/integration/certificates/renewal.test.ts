@@ -213,7 +213,7 @@ describe('kubectl', () => {
     );
     const clientOf = async (user: string) => {
       const pair = await issueCertificate(ca, { commonName: user, usages: ['client'], validDays: 1 }, clock);
-      return await draftLike(pair.certificatePem);
+      return draftLike(pair.certificatePem);
     };
     for (const user of ['carol', 'eve']) {
       await kubectl.apply({

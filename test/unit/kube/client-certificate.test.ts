@@ -1,7 +1,9 @@
-import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { execFile } from 'node:child_process';
+import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto';
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import {
   beginOf,
@@ -14,10 +16,12 @@ import { nodeIdentity } from '../../../src/apiserver/pki/cluster-pki.ts';
 import { renderKubeconfig } from '../../../src/apiserver/pki/kubeconfig.ts';
 import { readSigningRequest } from '../../../src/apiserver/pki/signing-request.ts';
 import { type ClientCertificate, createClientCertificate } from '../../../src/kube/client-certificate.ts';
+import { draftLike } from '../../../src/kube/signing-request.ts';
 import type { CertificateDraft } from '../../../src/ports/own-certificate.ts';
 import { createFakeClock, type FakeClock } from '../../support/fake-clock.ts';
 import { certificateOf, type Subject } from '../../support/signing-requests.ts';
 
+const run = promisify(execFile);
 const DAY_MS = 86_400_000;
 const self: Subject = nodeIdentity('host-1');
 let folder: string;
@@ -78,6 +82,21 @@ describe('the certificate of a client', () => {
     expect(request.fault).toBeUndefined();
     expect(await request.isOwnKey()).toBe(true);
     expect((await certificate.draft()).id).not.toBe(draft.id);
+  });
+
+  it.each([
+    ['a short name', 'a', []],
+    ['a name of many bytes and groups', 'ü'.repeat(60), ['hostler:nodes', 'x'.repeat(64), 'y'.repeat(64)]],
+  ])('asks for %s in a request that OpenSSL takes', async (_what, user, groups) => {
+    const { certificatePem } = await certificateOf(ca, { user, groups }, clock);
+    const { requestPem, keyPem } = draftLike(certificatePem);
+    const path = join(folder, 'request.pem');
+    await writeFile(path, requestPem);
+    const asked = await run('openssl', ['req', '-in', path, '-verify', '-noout', '-pubkey']);
+    expect(asked.stderr).toContain('verify OK');
+    expect(asked.stdout).toBe(createPublicKey(keyPem).export({ type: 'spki', format: 'pem' }));
+    const { commonName, organizations } = readSigningRequest(Buffer.from(requestPem).toString('base64'));
+    expect({ commonName, organizations }).toEqual({ commonName: user, organizations: groups });
   });
 
   it('is followed by the one that is taken, which is on the disk for its owner alone, key and all', async () => {

@@ -174,7 +174,7 @@ describe('a renewal', () => {
     ];
     const der = (pem: string) => Buffer.from(pem.replaceAll(/-----[^-]+-----|\s/g, ''), 'base64');
     const [signed, foreign] = [der(draft.requestPem), der(other.requestPem)];
-    // The signature is at the end; both requests are of the same length or the copy would not be one.
+    // The last bytes are of the signature.
     const forged = Buffer.concat([
       signed.subarray(0, signed.length - 32),
       foreign.subarray(foreign.length - 32),
