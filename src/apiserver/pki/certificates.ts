@@ -1,7 +1,13 @@
 // @peculiar/x509 finds its parts through this at run time.
 // oxlint-disable-next-line import/no-unassigned-import
 import 'reflect-metadata';
-import { randomBytes, webcrypto, X509Certificate as NodeCertificate, createPrivateKey } from 'node:crypto';
+import {
+  randomBytes,
+  webcrypto,
+  X509Certificate as NodeCertificate,
+  createPrivateKey,
+  createPublicKey,
+} from 'node:crypto';
 import { isIP } from 'node:net';
 import * as x509 from '@peculiar/x509';
 import type { Clock } from '../../ports/clock.ts';
@@ -59,10 +65,26 @@ export async function issueCertificate(
   clock: Clock,
 ): Promise<KeyPair> {
   const keys = await generateKeys();
+  const certificatePem = await certify(ca, keys.publicKey, termsOf(request, clock));
+  return { certificatePem, keyPem: await exportKey(keys.privateKey) };
+}
+
+/** Likewise, for a key that is there: in the moment between two writes it fits both certificates. */
+export async function issueForKey(
+  ca: CertificateAuthority,
+  request: CertificateRequest,
+  keyPem: string,
+  clock: Clock,
+): Promise<KeyPair> {
+  const der = createPublicKey(keyPem).export({ type: 'spki', format: 'der' });
+  const certificatePem = await certify(ca, new x509.PublicKey(der), termsOf(request, clock));
+  return { certificatePem, keyPem };
+}
+
+function termsOf(request: CertificateRequest, clock: Clock): CertificateTerms {
   const notBeforeMs = beginOf(clock);
   const notAfterMs = notBeforeMs + BACKDATE_MS + request.validDays * DAY_MS;
-  const certificatePem = await certify(ca, keys.publicKey, { ...request, notBeforeMs, notAfterMs });
-  return { certificatePem, keyPem: await exportKey(keys.privateKey) };
+  return { ...request, notBeforeMs, notAfterMs };
 }
 
 /** What a certificate is to say. It ends with its authority at the latest. */

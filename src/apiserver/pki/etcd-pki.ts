@@ -41,14 +41,14 @@ export async function ensureEtcdPki(options: {
   const common = { names: distinct(options.serverNames), validDays: VALID_DAYS };
   const peerNames = distinct(options.peerNames ?? options.serverNames);
   await ensureIssuedPair(
-    { dir, name: 'server' },
+    { dir, name: 'server', keepsKey: true },
     ca,
     // etcd's own gateway connects to the server with the server's certificate, so it is a client's, too.
     { ...common, commonName: 'hostler-etcd', usages: ['server', 'client'] },
     clock,
   );
   await ensureIssuedPair(
-    { dir, name: 'peer' },
+    { dir, name: 'peer', keepsKey: true },
     ca,
     { ...common, names: peerNames, commonName: 'hostler-etcd-peer', usages: ['server', 'client'] },
     clock,

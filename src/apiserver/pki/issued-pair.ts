@@ -6,6 +6,7 @@ import {
   createAuthority,
   isIssuedBy,
   issueCertificate,
+  issueForKey,
   type KeyPair,
   readCertificate,
 } from './certificates.ts';
@@ -15,17 +16,21 @@ const DAY_MS = 86_400_000;
 
 /**
  * The pair `dir/name.crt` and `dir/name.key`, kept while it is of use: issued again when the authority or the names have
- * changed, when a third or less is left of the life that is asked for, or when a crash left half of it.
+ * changed, when a third or less is left of the life that is asked for, or when a crash left half of it. With `keepsKey` it gets
+ * a new certificate for the same key, for those who read both files while they are replaced.
  */
 export async function ensureIssuedPair(
-  place: { dir: string; name: string },
+  place: { dir: string; name: string; keepsKey?: boolean },
   ca: CertificateAuthority,
   request: CertificateRequest,
   clock: Clock,
 ): Promise<KeyPair> {
   const present = await readPair(place.dir, place.name);
   if (present !== undefined && isOfUse(present, ca, request, clock)) return present;
-  const issued = await issueCertificate(ca, request, clock);
+  const isKept = place.keepsKey === true && present !== undefined && isIssuedBy(present, ca);
+  const issued = isKept
+    ? await issueForKey(ca, request, present.keyPem, clock)
+    : await issueCertificate(ca, request, clock);
   await writePair(place.dir, place.name, issued);
   return issued;
 }

@@ -149,6 +149,26 @@ it('ensureEtcdPki makes certificates for server, peers and client', async () => 
   expect(again).toEqual(pki);
 });
 
+it('ensureEtcdPki keeps the keys that etcd reads while it runs, and never a foreign one', async () => {
+  const clock = now();
+  const first = await ensureEtcdPki({ dir, serverNames: ['127.0.0.1'], clock });
+  const [key, certificate] = await Promise.all([
+    readFile(first.server.keyFile, 'utf8'),
+    readFile(first.server.certFile, 'utf8'),
+  ]);
+  clock.setWall(clock.nowMs() + 250 * DAY_MS);
+  await ensureEtcdPki({ dir, serverNames: ['127.0.0.1'], clock });
+  expect(await readFile(first.server.keyFile, 'utf8')).toBe(key);
+  const renewed = new X509Certificate(await readFile(first.server.certFile, 'utf8'));
+  expect(renewed.raw.equals(new X509Certificate(certificate).raw)).toBe(false);
+  expect(renewed.checkPrivateKey(createPrivateKey(key))).toBe(true);
+  await writeFile(first.server.keyFile, await readFile(first.peer.keyFile));
+  await ensureEtcdPki({ dir, serverNames: ['127.0.0.1'], clock });
+  const mended = new X509Certificate(await readFile(first.server.certFile, 'utf8'));
+  expect(mended.checkPrivateKey(createPrivateKey(await readFile(first.server.keyFile, 'utf8')))).toBe(true);
+  expect(await readFile(first.server.keyFile, 'utf8')).not.toBe(await readFile(first.peer.keyFile, 'utf8'));
+});
+
 it('a kubeconfig has everything inside and is for its owner alone', async () => {
   const clock = now();
   const { ca, admin } = await ensureClusterPki({ dir, serverNames: NAMES, clock });
