@@ -40,6 +40,7 @@ export const mutants: readonly Mutant[] = [
     says: DOUBLE,
   },
   {
+    // The agent sees that its deadline lies further ahead than what it states gives, and says that nothing guards it: not so here.
     name: 'a deadline that is 1.5 s too late',
     rule: 'A',
     patches: [
@@ -48,6 +49,11 @@ export const mutants: readonly Mutant[] = [
         'state.lastSentMs + timing.durationMs',
         'state.lastSentMs + timing.durationMs + 1_500',
       ),
+      {
+        file: 'test/simulation/node-timing.ts',
+        from: 'isGuarded: isKeptBy(holds, timing, nowMs)',
+        to: 'isGuarded: true',
+      },
     ],
     says: DOUBLE,
   },
