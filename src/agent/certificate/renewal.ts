@@ -11,7 +11,7 @@ import {
 import { API_VERSION } from '../../crds/kind.ts';
 import { nodeKind } from '../../crds/node.ts';
 import { apiVersionOf } from '../../crds/object.ts';
-import { endsSoon, renewAtMs, retryAfterMs } from '../../plan/certificates/renewal.ts';
+import { endsSoon, pauseAfterMs, renewAtMs, retryAfterMs } from '../../plan/certificates/renewal.ts';
 import { type Clock, sleep } from '../../ports/clock.ts';
 import { hasCode, HostlerError, messageOf } from '../../ports/errors.ts';
 import type { EventRecorder } from '../../ports/event-recorder.ts';
@@ -119,7 +119,7 @@ class Renewal implements CertificateRenewal {
     this.#pending = undefined;
     await certificate.take(draft, Buffer.from(issued, 'base64').toString('utf8'));
     this.#taken();
-    return 0;
+    return pauseAfterMs(life);
   }
 
   /** The next attempt is one with another key. */
@@ -159,6 +159,7 @@ class Renewal implements CertificateRenewal {
     logger.info({}, 'the certificate was renewed');
     metrics.count('hostler_certificate_renewals_total', { result: 'renewed' });
     events.record(this.#node(), 'Normal', 'CertificateRenewed', 'The certificate of the agent is renewed');
+    this.#settle();
   }
 
   /** By whoever it was renewed. From then on the Node's condition, which an agent before this one may have set, says so. */

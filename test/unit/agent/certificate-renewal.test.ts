@@ -31,6 +31,8 @@ let renewal: CertificateRenewal;
 let stop: AbortController;
 let ended: Promise<void>;
 let isDiskFull = false;
+/** Of the next one that is issued. */
+let lifeNow: () => CertificateLife;
 
 const certificate: OwnCertificate = {
   facts: () => Promise.resolve(life),
@@ -42,7 +44,7 @@ const certificate: OwnCertificate = {
   take(draft, certificatePem) {
     if (isDiskFull) return Promise.reject(new Error('no space left on device'));
     taken.push({ draft, certificatePem });
-    life = lifeFrom(clock.nowMs());
+    life = lifeNow();
     return Promise.resolve();
   },
 };
@@ -57,6 +59,7 @@ beforeEach(() => {
   store = createFakeObjectStore(clock);
   [drafts, taken, events, measured] = [[], [], [], {}];
   life = lifeFrom(clock.nowMs());
+  lifeNow = () => lifeFrom(clock.nowMs());
   renewal = createCertificateRenewal({
     nodeName: 'host-1',
     certificate,
@@ -214,6 +217,19 @@ describe('the renewal of the certificate', () => {
     await issue(requests().find(({ status }) => status === undefined)?.metadata.name ?? '');
     await clock.advance(20_000);
     expect(taken).toHaveLength(1);
+  });
+
+  it.each([
+    ['so that the next one seems due at once', 70 * DAY_MS],
+    ['so that the next one seems to be over', 200 * DAY_MS],
+  ])('asks once an hour at most where the clock of the host is ahead, %s', async (_what, aheadMs) => {
+    lifeNow = () => lifeFrom(clock.nowMs() - aheadMs);
+    await untilDue();
+    for (let minute = 0; minute < 120; minute += 1) {
+      for (const { metadata, status } of requests()) if (status === undefined) await issue(metadata.name);
+      await clock.advance(60_000);
+    }
+    expect(requests().length).toBeLessThanOrEqual(3);
   });
 
   it('does nothing where no certificate says who the agent is', async () => {

@@ -1,6 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import { assert as check, integer, property, stringMatching } from 'fast-check';
-import { endsSoon, renewAtMs, retryAfterMs } from '../../../../src/plan/certificates/renewal.ts';
+import {
+  endsSoon,
+  pauseAfterMs,
+  renewAtMs,
+  retryAfterMs,
+} from '../../../../src/plan/certificates/renewal.ts';
 
 const DAY_MS = 86_400_000;
 const year = { notBeforeMs: 0, notAfterMs: 365 * DAY_MS };
@@ -35,8 +40,8 @@ describe('renewAtMs', () => {
 it.each([
   ['much is left', 0, 600_000],
   ['three hours are left', 365 * DAY_MS - 3 * 3_600_000, 216_000],
-  ['seconds are left', 365 * DAY_MS - 5_000, 1_000],
-  ['nothing is left', 366 * DAY_MS, 1_000],
+  ['seconds are left', 365 * DAY_MS - 5_000, 10_000],
+  ['nothing is left', 366 * DAY_MS, 600_000],
 ])('retryAfterMs when %s', (_what, nowMs, expected) => {
   expect(retryAfterMs(year, nowMs)).toBe(expected);
 });
@@ -48,4 +53,12 @@ it.each([
   [1.1, true],
 ])('endsSoon after %d of its life: %s', (share, expected) => {
   expect(endsSoon(year, year.notAfterMs * share)).toBe(expected);
+});
+
+it.each([
+  ['a year', 365 * DAY_MS, 3_600_000],
+  ['ten minutes', 600_000, 30_000],
+  ['a minute', 60_000, 10_000],
+])('pauseAfterMs of a life of %s', (_what, lifeMs, expected) => {
+  expect(pauseAfterMs({ notBeforeMs: 5, notAfterMs: 5 + lifeMs })).toBe(expected);
 });
