@@ -1,3 +1,4 @@
+import type { FailoverTiming } from '../../src/plan/failover/timing.ts';
 import { drawFamily, FAMILIES } from './families.ts';
 import {
   type Fault,
@@ -7,6 +8,7 @@ import {
   type Schedule,
   STREAMS,
   type TimingName,
+  timings,
 } from './schedule.ts';
 import { createWorld, type World } from './world.ts';
 
@@ -65,16 +67,28 @@ export function drawOutage(seed: number, world = createWorld(seed, false)): Sche
   const from = world.between(2_000, 4_000);
   const until = from + world.between(1_000, 30_000);
   const nodes = 3 + Math.floor(world.random() * 5);
+  // Nodes whose timings differ need not find each other cut off in time (docs/design/0003, Timing).
+  const timing = drawTiming(world);
   const faults: Fault[] = [{ kind: 'storeDown', from, until }];
   if (world.chance(0.5)) {
     const who = nodeName(Math.floor(world.random() * nodes));
-    const killed = world.between(2_000, 20_000);
-    faults.push({ kind: 'kill', who, from: killed, until: killed + world.between(50, 500) });
+    const killed = killedAt(world.between(2_000, 20_000), from, timings[timing]);
+    faults.push({ kind: 'kill', who, from: killed, until: killed + world.between(50, LONGEST_KILL_MS) });
   }
-  // Nodes whose timings differ need not find each other cut off in time (docs/design/0003, Timing).
-  const timing = drawTiming(world);
   const plans = Array.from({ length: nodes }, () => ({ timing, hasDevice: world.chance(0.4) }));
   return { ...finish(seed, plans, nodes, faults), containers: 4, isOutage: true };
+}
+
+const LONGEST_KILL_MS = 500;
+
+/**
+ * An agent that dies between its last renewal and the begin of the outage, or when it should ask its peers for the first time, misses what
+ * it has no second time for (docs/design/0003, Timing): it dies a little later.
+ */
+function killedAt(atMs: number, outageMs: number, { renewMs, durationMs }: FailoverTiming): number {
+  const missesRenewal = atMs > outageMs - LONGEST_KILL_MS && atMs < outageMs;
+  const missesQuestion = atMs > outageMs + 3 * renewMs - LONGEST_KILL_MS && atMs < outageMs + durationMs;
+  return missesRenewal || missesQuestion ? atMs + durationMs + LONGEST_KILL_MS : atMs;
 }
 
 /** One timing for all, or each its own. */

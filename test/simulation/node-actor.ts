@@ -273,7 +273,9 @@ export function createNodeActor(deps: NodeDeps): NodeActor {
     sync();
     const action = nextLeaseAction(lease, monotonicMs());
     const untilMs = action.do === 'wait' ? action.untilMs - monotonicMs() : 0;
-    const beatMs = lease.mode === 'Doubtful' ? ASK_EVERY_MS : timing.kept().renewMs;
+    const sinceMs = monotonicMs() - lastAskedMs;
+    const untilAskMs = sinceMs < ASK_EVERY_MS ? ASK_EVERY_MS - sinceMs : ASK_EVERY_MS;
+    const beatMs = lease.mode === 'Doubtful' ? untilAskMs : timing.kept().renewMs;
     host.after(Math.max(1, Math.min(untilMs, beatMs)), asAgent(heartbeat));
   };
 

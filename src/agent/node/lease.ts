@@ -94,7 +94,6 @@ class LeaseLoop implements NodeLease {
   #wallDeadlineMs = Number.NEGATIVE_INFINITY;
   #renewals = 0;
   #lastAskedMs = Number.NEGATIVE_INFINITY;
-  #isAsking = false;
   #isTroubled: boolean | undefined;
 
   constructor(deps: NodeLeaseDeps) {
@@ -152,8 +151,7 @@ class LeaseLoop implements NodeLease {
       if (task !== undefined) run(task);
       const next = nextLeaseAction(this.#state, clock.monotonicMs());
       const waitMs = next.do === 'wait' ? next.untilMs - clock.monotonicMs() : 0;
-      const beatMs = this.#state.mode === 'Doubtful' ? ASK_EVERY_MS : this.#timing.kept().renewMs;
-      await this.#pause.wait(Math.min(Math.max(waitMs, 0), beatMs), signal);
+      await this.#pause.wait(Math.min(Math.max(waitMs, 0), this.#beatMs()), signal);
     }
     await Promise.all(running);
     await this.#deps.onStop((inner) => this.#renewUnarmed(inner));
@@ -288,16 +286,23 @@ class LeaseLoop implements NodeLease {
     }
   }
 
+  /** In doubt, until the next question: whatever cut the last pause short, questions are no further apart. */
+  #beatMs(): number {
+    if (this.#state.mode !== 'Doubtful') return this.#timing.kept().renewMs;
+    const sinceMs = this.#deps.clock.monotonicMs() - this.#lastAskedMs;
+    return sinceMs < ASK_EVERY_MS ? ASK_EVERY_MS - sinceMs : ASK_EVERY_MS;
+  }
+
+  /** A question that a peer leaves open is no reason to wait with the next one: the lease may end meanwhile. */
   #shouldAsk(): boolean {
     const nowMs = this.#deps.clock.monotonicMs();
-    if (this.#isAsking || nowMs - this.#lastAskedMs < ASK_EVERY_MS) return false;
+    if (nowMs - this.#lastAskedMs < ASK_EVERY_MS) return false;
     return this.#timing.isKnown() && shouldAskPeers(this.#state, this.#nowBeforeEnd(), this.#timing.kept());
   }
 
   async #askPeers(signal: AbortSignal): Promise<void> {
     const { clock, witnesses, logger } = this.#deps;
     const asked = this.#now();
-    this.#isAsking = true;
     this.#lastAskedMs = asked.monotonicMs;
     await witnesses.ask(asked, signal, (count) => {
       const next = count(this.#state, { nowMs: this.#nowBeforeEnd(), timing: this.#timing.kept() });
@@ -308,7 +313,6 @@ class LeaseLoop implements NodeLease {
       );
       this.#change(next, asked);
     });
-    this.#isAsking = false;
   }
 
   /** The last renewal, with which the leader knows that the guard does not stop anything. */

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { createNodeLease, type NodeLease } from '../../../src/agent/node/lease.ts';
+import { sleep } from '../../../src/ports/clock.ts';
 import { HostlerError } from '../../../src/ports/errors.ts';
 import { silentLogger } from '../../../src/ports/logger.ts';
 import { noMetrics } from '../../../src/ports/metrics.ts';
@@ -9,7 +10,8 @@ import { createFakeClock } from '../../support/fake-clock.ts';
 describe('an agent whose API is away', () => {
   let clock: ReturnType<typeof createFakeClock>;
   let isAway: boolean;
-  let asked: number;
+  let asked: number[];
+  let answersAfterMs: number;
   let lease: NodeLease;
   let stop: AbortController;
   let ended: Promise<void>;
@@ -17,7 +19,8 @@ describe('an agent whose API is away', () => {
   beforeEach(async () => {
     clock = createFakeClock();
     isAway = false;
-    asked = 0;
+    asked = [];
+    answersAfterMs = 0;
     stop = new AbortController();
     let revision = 1;
     let object: object = {
@@ -46,7 +49,10 @@ describe('an agent whose API is away', () => {
       witnesses: {
         version: () => 1,
         onSaid: () => undefined,
-        ask: async () => void asked++,
+        ask: async (_, signal) => {
+          asked.push(clock.monotonicMs());
+          if (answersAfterMs > 0) await sleep(clock, answersAfterMs, signal);
+        },
       },
       takeBackWord: async () => undefined,
       onHeld: () => undefined,
@@ -68,13 +74,21 @@ describe('an agent whose API is away', () => {
 
   it('asks its peers before its deadline', async () => {
     await clock.advance(3_500);
-    expect(asked).toBeGreaterThan(0);
+    expect(asked.length).toBeGreaterThan(0);
+  });
+
+  it.each([0, 70, 500])('asks four times a second, when answers take %d ms', async (takesMs) => {
+    answersAfterMs = takesMs;
+    await clock.advance(4_000);
+    const gapsMs = asked.slice(1).map((atMs, index) => atMs - (asked[index] ?? 0));
+    expect(gapsMs.length).toBeGreaterThan(5);
+    expect(Math.max(...gapsMs)).toBeLessThanOrEqual(251);
   });
 
   it('does not ask them once its wall clock is past the deadline', async () => {
     await clock.advance(1_000);
     clock.setWall(clock.nowMs() + 60_000);
     await clock.advance(3_500);
-    expect(asked).toBe(0);
+    expect(asked).toEqual([]);
   });
 });
