@@ -80,15 +80,17 @@ export function drawOutage(seed: number, world = createWorld(seed, false)): Sche
 }
 
 const LONGEST_KILL_MS = 500;
+/** A new agent reads its lease and renews it. */
+const RENEWED_MS = 100;
 
 /**
  * An agent that dies between its last renewal and the begin of the outage, or when it should ask its peers for the first time, misses what
  * it has no second time for (docs/design/0003, Timing): it dies a little later.
  */
 function killedAt(atMs: number, outageMs: number, { renewMs, durationMs }: FailoverTiming): number {
-  const missesRenewal = atMs > outageMs - LONGEST_KILL_MS && atMs < outageMs;
+  const missesRenewal = atMs > outageMs - LONGEST_KILL_MS - RENEWED_MS && atMs < outageMs;
   const missesQuestion = atMs > outageMs + 3 * renewMs - LONGEST_KILL_MS && atMs < outageMs + durationMs;
-  return missesRenewal || missesQuestion ? atMs + durationMs + LONGEST_KILL_MS : atMs;
+  return missesRenewal || missesQuestion ? atMs + durationMs + LONGEST_KILL_MS + RENEWED_MS : atMs;
 }
 
 /** One timing for all, or each its own. */
