@@ -35,6 +35,8 @@ import {
  * repeated after a lost reply.
  */
 
+const CLEARING_UP_MS = 1_000;
+
 interface InstanceStateView {
   network: Record<string, { addresses: { address: string; scope: string }[] }> | null;
 }
@@ -176,14 +178,18 @@ export async function deleteInstance(
   }
 }
 
-/** @returns false when it has not ended by itself in time, or cannot */
+/**
+ * The daemon's time includes its own clearing up, half a second and more after the last process has ended. Forced in the midst of
+ * that, it waits for its hooks, which wait for it, for five seconds.
+ * @returns false when it has not ended by itself in time, or cannot
+ */
 async function stopsCleanly(
   context: InstanceContext,
   name: string,
   graceMs: number,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const graceSeconds = Math.ceil(graceMs / 1000);
+  const graceSeconds = Math.ceil((graceMs + CLEARING_UP_MS) / 1000);
   try {
     await stopped(changeState(context, name, { action: 'stop', graceSeconds }, signal));
     return true;

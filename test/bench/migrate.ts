@@ -214,6 +214,9 @@ async function measureOurs(
     return (await watch.until([name], isThere)) - begunMs;
   });
   await cluster.kubectl(['wait', '--for=condition=Succeeded', `migration/${name}`, '--timeout=60s']);
+  const columns = '{.status.passes} {.status.lastPassMs} {.status.targetReport} {.status.pauseMs}';
+  const told = await cluster.kubectl(['get', 'migration', name, '-o', `jsonpath=${columns}`]);
+  process.stderr.write(`${name}: passes, the last but one (ms), the last one, pause (ms): ${told}\n`);
   await remove(cluster, watch, [name]);
   return measured;
 }

@@ -7,8 +7,8 @@ import { createRaw, passRaw, type RawHost, type RawMove, removeRaw, startRaw, st
  */
 const POOL = 'default';
 const NETWORK = 'incusbr0';
-/** Of the clean stop, as the containers that Hostler moves have it. */
-const STOP_SECONDS = 1;
+/** Of the clean stop, as Hostler asks for it of containers whose stopTimeout is 1 s. */
+const STOP_SECONDS = 2;
 
 export async function createRawSet(
   host: RawHost,

@@ -115,19 +115,13 @@ export function stopRaw(socketPath: string, name: string, graceSeconds?: number)
 /** To the end of its operation. */
 async function change(socketPath: string, method: string, path: string, body?: object): Promise<void> {
   const { id } = (await daemonRequest(socketPath, method, path, body)) as { id: string };
-  let waits = 0;
-  for (;;) {
-    const done = (await daemonRequest(socketPath, 'GET', `/1.0/operations/${id}/wait?timeout=${WAIT_S}`)) as {
-      status_code: number;
-      err: string;
-    } | null;
-    // The answer at the timeout names no operation: it goes on.
-    if (done === null) {
-      waits += 1;
-      if (waits > MAX_WAITS) throw new Error(`${method} ${path}: does not end`);
-      continue;
-    }
+  const operation = `/1.0/operations/${id}`;
+  for (let waits = 0; waits < MAX_WAITS; waits += 1) {
+    // The answer names no operation when the time of the wait is over, nor when the operation has failed.
+    const done = ((await daemonRequest(socketPath, 'GET', `${operation}/wait?timeout=${WAIT_S}`)) ??
+      (await daemonRequest(socketPath, 'GET', operation))) as { status_code: number; err: string };
     if (done.status_code === 200) return;
     if (done.status_code >= 400) throw new Error(`${method} ${path}: ${done.err}`);
   }
+  throw new Error(`${method} ${path}: does not end`);
 }

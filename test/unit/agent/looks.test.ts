@@ -58,8 +58,11 @@ async function annotate(world: AgentWorld): Promise<void> {
   await world.change('web', ({ metadata }) => ({ metadata: { ...metadata, annotations: { note: 'x' } } }));
 }
 
+const updated: HostEvent = { type: 'updated', name: WEB };
+const stopped = (requested: boolean): HostEvent => ({ type: 'stopped', name: WEB, requested });
+
 describe('an event that may only echo what the agent does', () => {
-  it.each([
+  it.each<[string, readonly string[], number, HostEvent?]>([
     ['is looked at after a while', [], 1],
     ['needs no look when one has begun after it, and succeeded', ['event', 'begin', 'succeed'], 0],
     ['is looked at when that look has failed', ['event', 'begin'], 1],
@@ -68,7 +71,10 @@ describe('an event that may only echo what the agent does', () => {
     ['waits while something is done to the instance', ['act', 'event'], 0],
     ['is looked at when that is done', ['act', 'event', 'done'], 1],
     ['needs no look but that after what was done', ['act', 'event', 'done', 'begin', 'succeed'], 0],
-  ] as const)('%s', async (_, steps, expected) => {
+    ['needs none of its own as the stop that was asked for', ['act', 'event'], 0, stopped(true)],
+    ['is looked at at once as a stop that nobody asked for', ['act', 'event'], 1, stopped(false)],
+    ['is looked at at once as a stop that somebody else asked for', ['event'], 1, stopped(true)],
+  ])('%s', async (_, steps, expected, event = updated) => {
     const clock = createFakeClock();
     const stop = new AbortController();
     const events: HostEvent[] = [];
@@ -96,7 +102,7 @@ describe('an event that may only echo what the agent does', () => {
     await settle();
     let succeed = (): void => {};
     let done = (): void => {};
-    for (const step of steps.length === 0 ? (['event'] as const) : steps) {
+    for (const step of steps.length === 0 ? ['event'] : steps) {
       if (step === 'begin') succeed = watch.lookBegins('default/web');
       if (step === 'succeed') succeed();
       if (step === 'act') done = watch.actionBegins('default/web');
@@ -104,7 +110,7 @@ describe('an event that may only echo what the agent does', () => {
         await clock.advance(1_500);
         done();
       }
-      if (step === 'event') events.push({ type: 'updated', name: WEB });
+      if (step === 'event') events.push(event);
       wake();
       await settle();
     }

@@ -130,11 +130,11 @@ describe('the Incus driver', () => {
   it('forces what does not stop in its time', async () => {
     daemon.answers.set('GET /1.0/instances/web', sync({ ...INSTANCE, status: 'Running' }));
     const late = 'Failed shutting down instance, status is "Running": context deadline exceeded';
-    daemon.answers.set('GET /1.0/operations/op/wait?timeout=23', failed(400, late));
+    daemon.answers.set('GET /1.0/operations/op/wait?timeout=24', failed(400, late));
     daemon.answers.set('GET /1.0/operations/op/wait', sync({ status_code: 200, metadata: null }));
     await driver.stopInstance('web', 2_500, never);
     expect(daemon.bodies).toEqual([
-      { action: 'stop', force: false, timeout: 3 },
+      { action: 'stop', force: false, timeout: 4 },
       { action: 'stop', force: true, timeout: -1 },
     ]);
   });
