@@ -7,6 +7,7 @@ import type { HostWatch } from '../host-watch.ts';
 import type { Book } from '../state/book.ts';
 import { createAddresses, type Addresses } from './addresses.ts';
 import { assignedReconciler } from './assigned.ts';
+import { concernsHost } from './concern.ts';
 import type { ContainersContext } from './context.ts';
 import { keyOfInstance } from './keys.ts';
 import { orphanReconciler } from './orphans.ts';
@@ -68,7 +69,9 @@ export function createContainerSync(context: ContainersContext, deps: ContainerS
     name: 'containers',
     reconcile,
     sources: [
-      informerSource(informer, (container, change) => (statuses.isEcho(change) ? [] : [keyOf(container)])),
+      informerSource(informer, (container, change) =>
+        statuses.isEcho(change) || !concernsHost(change.old, change.new) ? [] : [keyOf(container)],
+      ),
       trigger,
       periodicSource(clock, deps.resyncMs, () => knownKeys(book, informer)),
     ],

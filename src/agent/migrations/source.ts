@@ -182,6 +182,6 @@ async function end(
     }
     operations.delete(uid);
   }
-  context.wakeContainer(containerKeyOf(migration));
+  if (migration.status?.sourceReport?.cleared !== true) context.wakeContainer(containerKeyOf(migration));
   return {};
 }

@@ -47,7 +47,8 @@ export function targetWork(context: MigrationsContext, cache: Pick<Cache<Migrati
       if (!context.cluster.isTrusted()) return { requeueAfterMs: UNTRUSTED_MS };
       if (!isSettled(migration)) return await step(state, migration, signal);
       state.tried.delete(migration.metadata.uid ?? '');
-      context.wakeContainer(containerKeyOf(migration));
+      // Of one that succeeded nothing is left here but the container itself.
+      if (migration.status?.phase !== 'Succeeded') context.wakeContainer(containerKeyOf(migration));
       return {};
     },
     review(migration, key) {
@@ -95,7 +96,7 @@ async function step(state: State, migration: Migration, signal: AbortSignal): Pr
       return { requeueAfterMs: next.afterMs };
     case 'report':
       await report(context, migration, next.report, signal);
-      context.wakeContainer(containerKeyOf(migration));
+      if (next.report.runningEpoch !== undefined) context.wakeContainer(containerKeyOf(migration));
       return {};
     case 'examine':
       context.wakeContainer(containerKeyOf(migration));

@@ -4,7 +4,7 @@ import type { HostEvent } from '../../../src/ports/host-driver.ts';
 import { silentLogger } from '../../../src/ports/logger.ts';
 import { noMetrics } from '../../../src/ports/metrics.ts';
 import { createFakeClock, settle } from '../../support/fake-clock.ts';
-import { type AgentWorld, createAgentWorld } from './agent-world.ts';
+import { type AgentWorld, createAgentWorld, NODE } from './agent-world.ts';
 
 const WEB = 'web--default';
 
@@ -41,6 +41,24 @@ describe('how often the agent looks at an instance', () => {
     await happens();
     await world.clock.advance(1_500);
     expect(looks()).toBeGreaterThan(before);
+  });
+
+  const claim = { name: 'm', uid: 'uid-m', source: NODE, target: 'other', transfer: 'Copy' as const };
+
+  it('not when it is only said that it is going to move, or whence it came', async () => {
+    const before = looks();
+    await world.change('web', ({ status }) => ({ status: { ...status, drainedFrom: NODE } }));
+    await world.change('web', ({ status }) => ({
+      status: { ...status, migration: { ...claim, stage: 'Copying' } },
+    }));
+    await world.clock.advance(1_500);
+    expect(looks()).toBe(before);
+    await world.change('web', ({ status }) => ({
+      status: { ...status, epoch: (status?.epoch ?? 0) + 1, migration: { ...claim, stage: 'Held' } },
+    }));
+    await world.clock.advance(1_500);
+    expect(looks()).toBeGreaterThan(before);
+    expect(world.host.instances.get(WEB)?.status).toBe('Stopped');
   });
 
   it('again when someone else has put its status back to what it was before its last change', async () => {
