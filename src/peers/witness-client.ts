@@ -5,6 +5,8 @@ import type { Peer, Peers } from '../ports/peers.ts';
 import { NODE_USER_PREFIX, type PeerIdentity, WITNESS_PATH } from './identity.ts';
 
 const LONGEST_ANSWER = 1_000;
+/** To one peer: a question is given up after half a second, and the next one is asked a quarter of a second after it. */
+const OPEN_QUESTIONS = 2;
 
 /** Asks other agents over HTTPS, as who `identityNow` says. An answer counts only from the very node that was asked, by the name in its certificate. */
 export function createPeers(identityNow: () => PeerIdentity): Peers {
@@ -17,23 +19,24 @@ export function createPeers(identityNow: () => PeerIdentity): Peers {
     const found = agents.get(key);
     if (found?.identity === identity) return found.agent;
     found?.agent.destroy();
-    const agent = new Agent({ ...identity, keepAlive: true, maxSockets: 1, timeout: 20_000 });
+    const agent = new Agent({ ...identity, keepAlive: true, maxSockets: OPEN_QUESTIONS, timeout: 20_000 });
     agents.set(key, { identity, agent });
     return agent;
   };
 
-  /** A connection that gave no answer may be dead: the next question gets a new one. */
-  const reset = (peer: Peer): void => {
+  /** A connection that gave no answer may be dead: the next question gets a new one. What was asked over newer ones goes on. */
+  const reset = (peer: Peer, agent: Agent): void => {
     const key = `${peer.node} ${peer.address}:${peer.port}`;
-    agents.get(key)?.agent.destroy();
-    agents.delete(key);
+    agent.destroy();
+    if (agents.get(key)?.agent === agent) agents.delete(key);
   };
 
   return {
     ask: (peer, signal) =>
       new Promise((resolve, reject) => {
+        const agent = agentOf(peer);
         const fail = (cause: unknown): void => {
-          reset(peer);
+          reset(peer, agent);
           const reason: unknown = signal.reason;
           const isOurs = signal.aborted && reason instanceof HostlerError;
           reject(
@@ -42,7 +45,7 @@ export function createPeers(identityNow: () => PeerIdentity): Peers {
         };
         const outgoing = request(
           {
-            agent: agentOf(peer),
+            agent,
             host: peer.address,
             port: peer.port,
             path: WITNESS_PATH,

@@ -1,5 +1,8 @@
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
 import { connect } from 'node:tls';
 import { afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { createAuthority, type KeyPair } from '../../../src/apiserver/pki/certificates.ts';
@@ -102,6 +105,40 @@ describe('agents that ask each other', () => {
     expect(shown.getPeerX509Certificate()?.fingerprint256).toBe(
       new X509Certificate(after.cert).fingerprint256,
     );
+  });
+
+  it('are asked again while a question is open, and the end of that one ends none that came after it', async () => {
+    const open: ServerResponse[] = [];
+    const server = createServer(await identity(nodeIdentity('b')), (_, response) => void open.push(response));
+    closers.push(
+      () => void server.close(),
+      () => server.closeAllConnections(),
+    );
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const self = await identity(nodeIdentity('a'));
+    const peers = createPeers(() => self);
+    closers.push(() => peers.close());
+    const peer = { node: 'b', address: '127.0.0.1', port: (server.address() as AddressInfo).port };
+    const stop = new AbortController();
+    const arrives = (): Promise<unknown> => once(server, 'request');
+    const askB = async (signal: AbortSignal) => {
+      const arrived = arrives();
+      const answer = peers.ask(peer, signal);
+      await arrived;
+      return { answer };
+    };
+    const first = await askB(stop.signal);
+    const second = await askB(never);
+    open[1]?.end('{"cutOffForMs":2}');
+    expect(await second.answer).toBe(2);
+    const third = (await askB(never)).answer.catch((error: Error) => error.message);
+    stop.abort();
+    await expect(first.answer).rejects.toMatchObject({ code: 'Unavailable' });
+    // The third one shared the connections of the first.
+    const fourth = await askB(never);
+    expect(await third).toBe('b does not answer');
+    open[3]?.end('{"cutOffForMs":4}');
+    expect(await fourth.answer).toBe(4);
   });
 
   it('gives up when it is told to', async () => {
