@@ -20,11 +20,14 @@ export const MAX_PASSES = 6;
 
 /**
  * Whether one more pass while the container runs makes the last one, for which it pauses, shorter: until what is left is
- * small or does not shrink any more, and at most MAX_PASSES.
+ * small or does not shrink any more, and at most MAX_PASSES. What is left is what has changed during this pass: as much as it carried
+ * itself, which had changed during the one before, by the ratio of their times.
  */
 export function isWorthAnother({ passes, bytes, tookMs, previousMs }: PassResult): boolean {
   if (passes >= MAX_PASSES || bytes <= SMALL_BYTES || tookMs <= SMALL_MS) return false;
-  return previousMs === undefined || tookMs <= previousMs * SHRINKS;
+  if (previousMs === undefined) return true;
+  const ratio = tookMs / previousMs;
+  return ratio <= SHRINKS && bytes * ratio > SMALL_BYTES && tookMs * ratio > SMALL_MS;
 }
 
 /** So many passes in a row may fail while the container runs, and while it pauses. */
