@@ -61,7 +61,7 @@ export async function removeCgroups(name: string): Promise<void> {
   }
 }
 
-/** Lets what is frozen below `name` (a paused container, say) go on: before that, cgroup v1 does not let it be killed. */
+/** Lets what is frozen below `name` (a paused container, say) go on: before that, cgroup v1 does not let it end, killed or not. */
 export function thawCgroups(name: string): void {
   for (const mount of cgroupMounts()) thawTree(join(mount, name));
 }
@@ -108,8 +108,21 @@ function handOn(path: string, controllers: readonly string[]): void {
 function thawTree(path: string): void {
   // Only v1 has this file, and a group only inherits being frozen, so that the outermost comes first.
   const state = join(path, 'freezer.state');
-  if (!['', 'THAWED'].includes(readOrEmpty(state).trim())) writeFileSync(state, 'THAWED');
+  if (!['', 'THAWED'].includes(readOrEmpty(state).trim())) writeIfThere(state, 'THAWED');
   for (const folder of foldersIn(path)) thawTree(join(path, folder));
+}
+
+function writeIfThere(path: string, text: string): void {
+  try {
+    writeFileSync(path, text);
+  } catch (error) {
+    if (!isGone(error)) throw error;
+  }
+}
+
+/** The group has just gone, or never was there. */
+function isGone(error: unknown): boolean {
+  return ['ENOENT', 'ENODEV'].includes((error as NodeJS.ErrnoException).code ?? '');
 }
 
 function foldersIn(path: string): string[] {
@@ -118,8 +131,7 @@ function foldersIn(path: string): string[] {
       .filter((entry) => entry.isDirectory())
       .map(({ name }) => name);
   } catch (error) {
-    // The group has just gone, or never was there.
-    if (['ENOENT', 'ENODEV'].includes((error as NodeJS.ErrnoException).code ?? '')) return [];
+    if (isGone(error)) return [];
     throw error;
   }
 }

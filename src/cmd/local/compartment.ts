@@ -26,6 +26,8 @@ import {
   run,
   type RunOptions,
   type RunResult,
+  signalProcess,
+  waitForExit,
 } from './process.ts';
 import { StepError } from './progress.ts';
 
@@ -169,20 +171,43 @@ export function findCompartment(stateDir: string, name: string): Compartment | u
   };
 }
 
-/** Ends all of its processes at once, and removes its control groups. Its folder stays. Idempotent. */
+/**
+ * Ends all of its processes at once, and removes its control groups. Its folder stays. Idempotent.
+ * @throws Error when something of it is still there after 20 s
+ */
 export async function stopCompartment(stateDir: string, name: string): Promise<void> {
   const directory = directoryOf(stateDir, name);
+  const group = join(clusterId(stateDir), name);
   const holder = readIdentity(join(directory, 'holder'));
-  thawCgroups(join(clusterId(stateDir), name));
   if (holder !== undefined && isRunning(holder)) {
     const inits = childrenOf(holder.pid).map(identityOf);
     await endProcess(holder, 0);
-    // Process 1 is gone only when the kernel has ended everything else in its pid namespace.
-    for (const init of inits) if (init !== undefined) await endProcess(init, 0);
+    for (const init of inits) if (init !== undefined) await endInit(init, group);
   }
-  await removeCgroups(join(clusterId(stateDir), name));
+  // What is left of one whose holder was killed by somebody else.
+  thawCgroups(group);
+  await removeCgroups(group);
   rmSync(join(directory, 'holder'), { force: true });
 }
+
+/**
+ * Process 1 is gone only when the kernel has ended everything else in its pid namespace, and what is frozen in a v1 group
+ * ends only when it is thawed. That comes after the SIGKILL, so that nothing of it goes on meanwhile, as nothing does
+ * without power; and more than once, since criu freezes what it reads until it has ended itself.
+ */
+async function endInit(init: ProcessIdentity, group: string): Promise<void> {
+  const deadline = performance.now() + END_TIMEOUT_MS;
+  signalProcess(init, 'SIGKILL');
+  while (!(await waitForExit(init, THAW_MS))) {
+    if (performance.now() > deadline) {
+      throw new Error(`Process ${init.pid} is still there ${END_TIMEOUT_MS / 1_000} s after SIGKILL`);
+    }
+    thawCgroups(group);
+  }
+}
+
+const END_TIMEOUT_MS = 20_000;
+const THAW_MS = 100;
 
 function directoryOf(stateDir: string, name: string): string {
   return join(localPaths(stateDir).compartments, name);

@@ -84,6 +84,24 @@ describe('local hosts', () => {
     expect(stdout.split('\n').filter((line) => / Z /.test(line))).toEqual([]);
   });
 
+  it('end with what is frozen in them, which does nothing more before its end', async () => {
+    // As criu does it: in a group below the container's, again and again until criu itself has ended.
+    const { stdout } = await first.exec(['sh', '-c', FREEZER]);
+    const group = stdout.trim();
+    const file = `${IMAGES_DIR}/frozen`;
+    const logFile = `${stateDir}/logs/frozen.log`;
+    const sized = async (): Promise<number> => Number((await first.exec(['stat', '-c%s', file])).stdout);
+    await first.exec(['mkdir', group]);
+    const writer = `echo 0 >${group}/cgroup.procs; while :; do echo >>${file}; done`;
+    await first.spawn('writer', ['sh', '-c', writer], { logFile });
+    await first.spawn('freezer', ['sh', '-c', FREEZE, 'freeze', group], { logFile });
+    const before = await untilSame(sized);
+    await first.stop();
+    first = await start('host-1');
+    expect(await sized()).toBe(before);
+    await first.exec(['rm', file]);
+  }, 60_000);
+
   it('end with everything in them, and start again with what is on their disks', async () => {
     const { daemonPid, compartment } = first;
     const identities = [daemonPid, compartment.initPid].map((pid) => ({ pid: pid ?? 0, startTicks: 0 }));
@@ -98,6 +116,26 @@ describe('local hosts', () => {
     expect(compartmentNames(stateDir).sort()).toEqual(['host-1', 'host-2', 'switch']);
   }, 60_000);
 });
+
+/** Prints the path of a new group below the host's own. */
+const FREEZER = `
+path=$(sed -n 's/^[0-9]*:freezer://p' /proc/1/cgroup)
+if [ -n "$path" ]; then echo "/sys/fs/cgroup/freezer$path/frozen"
+else echo "/sys/fs/cgroup$(sed -n 's/^0:://p' /proc/1/cgroup | sed 's,/init.scope$,,')/frozen"; fi`;
+const FREEZE = `
+cd "$1"
+while :; do
+  if [ -e freezer.state ]; then echo FROZEN >freezer.state; else echo 1 >cgroup.freeze; fi
+done`;
+
+/** What two looks, one after the other, have found. */
+async function untilSame(look: () => Promise<number>): Promise<number> {
+  for (let before = await look(); ;) {
+    const now = await look();
+    if (now === before && now > 0) return now;
+    before = now;
+  }
+}
 
 async function addressOf(name: string): Promise<string | undefined> {
   const { stdout } = await first.exec(['incus', 'list', name, '-c4', '--format=csv']);
