@@ -53,6 +53,7 @@ const STATUS: Readonly<Record<string, Instance['status']>> = {
   Ready: 'Running',
   Stopped: 'Stopped',
   Frozen: 'Frozen',
+  Freezing: 'Freezing',
   Error: 'Error',
 };
 
@@ -98,7 +99,7 @@ export async function unfinishedOperations(
 }
 
 interface StateChange {
-  action: 'start' | 'stop' | 'unfreeze';
+  action: 'start' | 'stop' | 'freeze' | 'unfreeze';
   force?: boolean;
   /** Of a clean stop. */
   graceSeconds?: number;
@@ -154,6 +155,14 @@ export async function processOf(api: Api, name: string, signal: AbortSignal): Pr
     if (hasCode(error, 'Internal')) return undefined;
     throw error;
   }
+}
+
+/**
+ * Whether what the daemon says to run has a process. Incus 6.0 says so for ever of a copy whose restore has failed: a hook of its end
+ * has begun a stop that is never over, until the daemon itself is started anew.
+ */
+export async function hasProcess(api: Api, name: string, signal: AbortSignal): Promise<boolean> {
+  return ((await processOf(api, name, signal)) ?? 0) > 0;
 }
 
 /** Whether the daemon refused a change for the instance is in that state. */

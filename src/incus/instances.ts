@@ -11,7 +11,7 @@ import {
   isRootShared,
   pathOf,
   refuseIncoming,
-  processOf,
+  hasProcess,
   requireMark,
   saysAlready,
   unfinishedOperations,
@@ -52,7 +52,11 @@ export async function getInstance(
   signal: AbortSignal,
 ): Promise<Instance | undefined> {
   const view = await api.find<InstanceView>(pathOf(name), signal);
-  return view === undefined ? undefined : instanceOf(view);
+  if (view === undefined) return undefined;
+  const instance = instanceOf(view);
+  const isRestored = instance.incoming !== undefined && instance.status === 'Running';
+  if (isRestored && !(await hasProcess(api, name, signal))) return { ...instance, status: 'Busy' };
+  return instance;
 }
 
 export async function getAddresses(api: Api, name: string, signal: AbortSignal): Promise<string[]> {
@@ -112,6 +116,11 @@ export async function startInstance(
   refuseIncoming(view);
   const { status } = instanceOf(view);
   if (status === 'Running') return await requireProcess(context.api, name, signal);
+  if (status === 'Freezing') {
+    // Whoever is at it just now is let finish.
+    await unfinishedOperations(context, name, signal);
+    return await thaw(context, name, signal);
+  }
   if (isHalfMade(view)) return finishCreation(context, name, { start: true }, signal);
   try {
     await changeState(context, name, { action: status === 'Frozen' ? 'unfreeze' : 'start' }, signal);
@@ -121,8 +130,16 @@ export async function startInstance(
 }
 
 async function requireProcess(api: Api, name: string, signal: AbortSignal): Promise<void> {
-  if (((await processOf(api, name, signal)) ?? 0) > 0) return;
+  if (await hasProcess(api, name, signal)) return;
   throw new HostlerError('Conflict', `instance ${name} has ended, and the daemon is clearing up`);
+}
+
+/** A daemon unfreezes only what is wholly frozen. */
+async function thaw(context: InstanceContext, name: string, signal: AbortSignal): Promise<void> {
+  const view = await context.api.find<InstanceView>(pathOf(name), signal);
+  if (view?.status === 'Freezing') await changeState(context, name, { action: 'freeze' }, signal);
+  else if (view?.status !== 'Frozen') return;
+  await changeState(context, name, { action: 'unfreeze' }, signal);
 }
 
 export async function stopInstance(
@@ -136,7 +153,7 @@ export async function stopInstance(
   requireMark(view);
   if (view.status === 'Stopped') return;
   // What is frozen neither ends by itself nor can be killed.
-  if (view.status === 'Frozen') await changeState(context, name, { action: 'unfreeze' }, signal);
+  if (view.status === 'Frozen' || view.status === 'Freezing') await thaw(context, name, signal);
   if (graceMs > 0 && (await stopsCleanly(context, name, graceMs, signal))) return;
   await stopped(changeState(context, name, { action: 'stop', force: true }, signal));
 }

@@ -1,9 +1,17 @@
-import type { Clock } from '../ports/clock.ts';
+import { type Clock, sleep } from '../ports/clock.ts';
 import { HostlerError, hasCode } from '../ports/errors.ts';
 import type { PullRequest, TransferProgress, TransferResult } from '../ports/host-transfer.ts';
 import { LAST_NOTE } from './creation.ts';
 import { abortFault, isLostReply } from './faults.ts';
-import { type InstanceContext, type InstanceView, pathOf, unfinishedOperations } from './instance.ts';
+import {
+  CLEARING_POLL_MS,
+  CLEARING_POLLS,
+  hasProcess,
+  type InstanceContext,
+  type InstanceView,
+  pathOf,
+  unfinishedOperations,
+} from './instance.ts';
 import { pathOf as poolPath } from './pools.ts';
 import { openRelay, type Relay, type TransferNetwork } from './relay.ts';
 import { configOf, devicesOf, INCOMING_KEY, isMadeForLive, markOf } from './settings.ts';
@@ -36,13 +44,30 @@ export async function pullTransfer(
   const startMs = clock.monotonicMs();
   const copy = await findCopy(context, request, signal);
   // A live pass whose answer was lost: a copy runs for no other reason.
-  if (copy?.status === 'Running' && request.live) return { bytes: 0, tookMs: 0 };
+  if (copy?.status === 'Running' && request.live && (await hasProcess(context.api, copy.name, signal))) {
+    return { bytes: 0, tookMs: 0 };
+  }
   if (copy !== undefined && copy.status !== 'Stopped') {
     throw new HostlerError('Conflict', `instance ${request.spec.name} is ${copy.status.toLowerCase()}`);
   }
   if (copy === undefined) await checkPlace(context, request, signal);
   const bytes = await runPass(context, { request, isRefresh: copy !== undefined }, onProgress, signal);
+  if (request.live) await requireRestored(context, request.spec.name, signal);
   return { bytes, tookMs: Math.round(clock.monotonicMs() - startMs) };
+}
+
+/** Incus 6.0 may call a pass a success, on both sides, whose restore has failed. */
+async function requireRestored(
+  { api, clock }: PullContext,
+  name: string,
+  signal: AbortSignal,
+): Promise<void> {
+  for (let polls = 0; polls < CLEARING_POLLS; polls++) {
+    if (await hasProcess(api, name, signal)) return;
+    if (!(await sleep(clock, CLEARING_POLL_MS, signal))) throw abortFault(signal);
+  }
+  const message = `criu could not restore the processes of instance ${name}: its log is with the daemon's logs of the instance`;
+  throw new HostlerError('Internal', message);
 }
 
 /** A daemon with a single pool takes that one for any that it does not know, and looks at networks only at the start. */

@@ -13,6 +13,7 @@ import { LAST_NOTE } from './creation.ts';
 import type { ServerView } from './host.ts';
 import {
   type InstanceContext,
+  hasProcess,
   type InstanceView,
   pathOf,
   refuseIncoming,
@@ -263,6 +264,7 @@ async function drop(
   const view = await api.find<InstanceView>(path, signal);
   if (view === undefined) return;
   requireIncoming(view, migration);
+  if (view.status === 'Running' && !(await hasProcess(api, name, signal))) throw stuck(name);
   if (view.status !== 'Stopped')
     throw new HostlerError('Conflict', `instance ${name} is ${view.status.toLowerCase()}`);
   try {
@@ -270,6 +272,11 @@ async function drop(
   } catch (error) {
     if (!hasCode(error, 'NotFound')) throw error;
   }
+}
+
+function stuck(name: string): HostlerError {
+  const message = `the daemon does not let go of instance ${name}, which could not be restored: restart the daemon`;
+  return new HostlerError('Conflict', message, { details: { isDead: true } });
 }
 
 function requireIncoming({ name, config }: InstanceView, migration: string): void {

@@ -175,8 +175,11 @@ export interface Instance {
   isRootShared?: true;
   /** It is the incoming copy of the Migration with this uid (ports/host-transfer), not yet an instance to be started or deleted. */
   incoming?: string;
-  /** `Busy`: between two states (starting, stopping, …). */
-  status: 'Running' | 'Stopped' | 'Frozen' | 'Error' | 'Busy';
+  /**
+   * `Busy`: between two states (starting, stopping, …). `Freezing`: so it stays when what froze it, to read its memory, was killed; a
+   * start thaws it.
+   */
+  status: 'Running' | 'Stopped' | 'Frozen' | 'Freezing' | 'Error' | 'Busy';
   imageFingerprint?: string;
   createdAt: string;
   /** When it was last started; absent if never. */

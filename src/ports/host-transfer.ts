@@ -56,7 +56,8 @@ export interface InstanceTransfers {
 
   /**
    * Target: deletes the incoming copy. Succeeds when it is gone. @throws Conflict when it runs, was accepted, or belongs to
-   * another migration
+   * another migration; with `details.isDead` when it does not run and never will, but the daemon does not give it up before its own
+   * restart
    */
   dropTransfer(name: string, migration: string, signal: AbortSignal): Promise<void>;
 }

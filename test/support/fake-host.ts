@@ -19,6 +19,7 @@ import {
   type FakeOffer,
   fakeTransfers,
   refuseIncoming,
+  releaseDead,
 } from './fake-transfers.ts';
 import { type Clock, sleep } from '../../src/ports/clock.ts';
 import { HostlerError } from '../../src/ports/errors.ts';
@@ -54,6 +55,8 @@ export interface FakeHost extends HostDriver {
   readonly offers: Map<string, FakeOffer>;
   /** What one pass of a transfer takes, on the injected clock. @defaultValue 0 */
   passMs: number;
+  /** A live pass counts as a success here, and ends at its source, but nothing runs: as with Incus 6.0, until its daemon has been down. */
+  restoresFail: boolean;
   /** What each call takes, on the injected clock. @defaultValue 0 */
   delayMs: number;
   /** The instance ends by itself; the event says that nobody asked for it. @param end default: killed by signal 9 */
@@ -190,6 +193,7 @@ export function createFakeHost(
     offers: new Map(),
     delayMs: 0,
     passMs: 0,
+    restoresFail: false,
 
     crash(name, end = { kind: 'error', message: 'Killed by signal 9' }) {
       existing(name).lastEnd = end;
@@ -200,6 +204,7 @@ export function createFakeHost(
     setDown(value) {
       const back = down && !value;
       down = value;
+      if (back) releaseDead(host.instances);
       if (back) emit({ type: 'resync' });
     },
     isDown: () => down,

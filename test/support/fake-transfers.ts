@@ -32,6 +32,8 @@ export interface FakeIncoming {
   migration: string;
   /** Whether a pass of it was completed. */
   isWhole: boolean;
+  /** Its restore has failed, and the daemon does not let go of it. */
+  isDead?: boolean;
 }
 
 type TransferMethod = keyof InstanceTransfers;
@@ -122,6 +124,9 @@ export function fakeTransfers(inside: Inside): InstanceTransfers {
         }
         const bytes = await runPass({ clock, host, source, onProgress }, signal);
         finishPass(inside, { request, copy, source });
+        if (copy.incoming?.isDead === true) {
+          throw new HostlerError('Internal', 'the processes could not be restored');
+        }
         return { bytes, tookMs: clock.monotonicMs() - startMs };
       });
     },
@@ -143,6 +148,9 @@ export function fakeTransfers(inside: Inside): InstanceTransfers {
         const copy = inside.host().instances.get(name);
         if (copy === undefined) return;
         requireIncoming(name, copy, migration);
+        if (copy.incoming?.isDead === true) {
+          throw new HostlerError('Conflict', `instance ${name} is stuck`, { details: { isDead: true } });
+        }
         if (copy.status !== 'Stopped') throw conflict(`instance ${name} is running`);
         inside.emit('deleted', name);
         inside.host().instances.delete(name);
@@ -154,6 +162,15 @@ export function fakeTransfers(inside: Inside): InstanceTransfers {
 export function refuseIncoming(name: string, instance: FakeInstance): void {
   if (instance.incoming === undefined) return;
   throw conflict(`instance ${name} is the incoming copy of migration ${instance.incoming.migration}`);
+}
+
+/** The daemon was started anew. */
+export function releaseDead(instances: ReadonlyMap<string, FakeInstance>): void {
+  for (const instance of instances.values()) {
+    if (instance.incoming?.isDead !== true) continue;
+    delete instance.incoming.isDead;
+    instance.status = 'Stopped';
+  }
 }
 
 interface Source {
@@ -257,8 +274,11 @@ function finishPass(
   if (original === undefined) throw unavailable('the source is gone');
   copy.files = { ...original.files };
   if (copy.incoming !== undefined) copy.incoming.isWhole = true;
-  if (live) {
-    host.stopByHand(offer.name);
+  if (live) host.stopByHand(offer.name);
+  if (live && inside.host().restoresFail) {
+    copy.status = 'Busy';
+    if (copy.incoming !== undefined) copy.incoming.isDead = true;
+  } else if (live) {
     inside.start(spec.name, copy);
   }
   endOffer(offer, { kind: 'Succeeded' });

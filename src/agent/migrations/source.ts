@@ -112,7 +112,7 @@ async function offer(
   const name = parseContainerKey(containerKeyOf(migration))?.instance ?? '';
   let next: Partial<SourceReport>;
   try {
-    await endLast(context, operations, migration, signal);
+    await patiently(context, signal, () => endLast(context, operations, migration, signal));
     const made = await patiently(context, signal, () => host.offerTransfer({ name, uid }, { live }, signal));
     operations.set(migration.metadata.uid ?? '', made.operation);
     await writeOffer(store, migration, { pass, offer: made }, signal);

@@ -194,12 +194,19 @@ async function clear(
     await context.host.dropTransfer(instanceNameOf(container), uid, signal);
   } catch (error) {
     if (signal.aborted || !hasCode(error, 'Conflict', 'Unavailable', 'Timeout', 'Internal')) throw error;
-    // It runs after all, or the daemon is at it still: look again.
-    return { requeueAfterMs: CLEAR_AGAIN_MS };
+    // It runs after all, or the daemon is at it still: look again. What is dead is removed once its daemon can.
+    if (!isDead(error)) return { requeueAfterMs: CLEAR_AGAIN_MS };
+    context.logger.warn({ migration: keyOf(migration), error: messageOf(error) }, 'a copy cannot be removed');
   }
   const fault = tried.get(uid)?.fault ?? migration.status?.sourceReport?.fault ?? LOST;
   await report(context, migration, { failedPass: pass, clearedEpoch: epoch, fault }, signal);
   return {};
+}
+
+function isDead(error: unknown): boolean {
+  return (
+    error instanceof HostlerError && (error.details as { isDead?: boolean } | undefined)?.isDead === true
+  );
 }
 
 const LOST = { reason: 'TransferFailed', message: 'The live pass was cut short' };

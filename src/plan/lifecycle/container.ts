@@ -91,6 +91,8 @@ function planStopped(facts: ContainerFacts, seen: SeenInstance): Step {
 /** An update that fails does not keep a container down: it is held back last, after all else. */
 function planRunning(facts: ContainerFacts, seen: SeenInstance): Step {
   const { container, record } = facts;
+  // A live move was cut short together with the daemon that froze it, and nobody else thaws it.
+  if (seen.status === 'Freezing') return { do: 'start' };
   const update: Step | undefined = needsUpdate(facts, seen) ? { do: 'update' } : undefined;
   if (update && holdBack(update, facts) === update) return update;
   if (!isUp(seen)) return planStart(facts);

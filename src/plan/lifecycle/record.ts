@@ -20,7 +20,7 @@ export interface SeenInstance {
   isRootShared?: true;
   /** It is the incoming copy of the Migration with this uid. */
   incoming?: string;
-  status: 'Running' | 'Stopped' | 'Frozen' | 'Error' | 'Busy';
+  status: 'Running' | 'Stopped' | 'Frozen' | 'Freezing' | 'Error' | 'Busy';
   imageFingerprint?: string;
   /** RFC 3339, as the daemon says; absent if it never was. */
   lastStartedAt?: string;

@@ -70,7 +70,7 @@ export function isBehind(container: Container, seen: SeenInstance): boolean {
 }
 
 export function isUp(seen: SeenInstance): boolean {
-  return seen.status === 'Running' || seen.status === 'Frozen';
+  return seen.status === 'Running' || seen.status === 'Frozen' || seen.status === 'Freezing';
 }
 
 export function holdBack(step: Step, { failure, cause }: ContainerFacts): Step {

@@ -194,6 +194,28 @@ describe('the Incus driver', () => {
     expect(daemon.bodies).toMatchObject([{ action: 'unfreeze' }, { action: 'stop', force: true }]);
   });
 
+  it('thaws what was left half frozen, since only the whole can be thawed', async () => {
+    daemon.answers.set('GET /1.0/instances/web', sync({ ...INSTANCE, status: 'Freezing' }));
+    daemon.answers.set('GET /1.0/operations?recursion=1', sync({}));
+    daemon.answers.set('GET /1.0/operations/op/wait', sync({ status_code: 200, metadata: null }));
+    await driver.startInstance('web', never);
+    expect(daemon.bodies).toMatchObject([{ action: 'freeze' }, { action: 'unfreeze' }]);
+  });
+
+  it('does not believe that a copy runs that has no process', async () => {
+    const config = { ...INSTANCE.config, 'user.hostler.incoming': 'uid-m' };
+    daemon.answers.set('GET /1.0/instances/web', sync({ ...INSTANCE, config, status: 'Running' }));
+    daemon.answers.set('GET /1.0/instances/web/state', failed(500, "Invalid PID '\uFFFD'"));
+    expect((await driver.getInstance('web', never))?.status).toBe('Busy');
+    daemon.answers.set('GET /1.0/operations?recursion=1', sync({}));
+    await expect(driver.dropTransfer('web', 'uid-m', never)).rejects.toMatchObject({
+      code: 'Conflict',
+      details: { isDead: true },
+    });
+    daemon.answers.set('GET /1.0/instances/web/state', sync({ pid: 7 }));
+    expect((await driver.getInstance('web', never))?.status).toBe('Running');
+  });
+
   it('takes an instance that ended in the meantime as stopped', async () => {
     daemon.answers.set('GET /1.0/instances/web', sync({ ...INSTANCE, status: 'Running' }));
     daemon.answers.set('GET /1.0/operations/op/wait', failed(400, 'The instance is already stopped'));
@@ -207,6 +229,7 @@ describe('the Incus driver', () => {
     ['Stopping', 'Busy'],
     ['Error', 'Error'],
     ['Frozen', 'Frozen'],
+    ['Freezing', 'Freezing'],
   ])('shows %s as %s', async (status, expected) => {
     daemon.answers.set('GET /1.0/instances/web', sync({ ...INSTANCE, status }));
     expect((await driver.getInstance('web', never))?.status).toBe(expected);

@@ -143,6 +143,7 @@ const rows: [string, Partial<ContainerFacts>, Partial<Step>][] = [
     { seen: instance({ status: 'Busy' }) },
     { do: 'wait', reason: 'Busy' },
   ],
+  ['thaws what a live move was cut short over', { seen: instance({ status: 'Freezing' }) }, { do: 'start' }],
   ['leaves a frozen instance to who froze it', { seen: instance({ status: 'Frozen' }) }, { do: 'nothing' }],
   ['updates when the generation is behind', { container: placed({}, { generation: 2 }) }, { do: 'update' }],
   [

@@ -45,7 +45,7 @@ const anySeen: fc.Arbitrary<Seen> = fc.oneof(
   fc.constantFrom<Seen>('unknown', 'absent'),
   fc
     .record({
-      status: fc.constantFrom('Running', 'Stopped', 'Frozen', 'Error', 'Busy'),
+      status: fc.constantFrom('Running', 'Stopped', 'Frozen', 'Freezing', 'Error', 'Busy'),
       uid: fc.constantFrom('uid-web', 'uid-web', 'uid-web', 'uid-old', ''),
       generation: fc.integer({ min: 1, max: 3 }),
       epoch: fc.integer({ min: 1, max: 3 }),
