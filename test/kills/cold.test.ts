@@ -5,5 +5,5 @@ import { useCluster } from '../e2e/scene.ts';
 const trial = useCluster();
 
 describe('a cold migration', () => {
-  describeKills(trial, 'Cold', ALL_KILLS);
+  describeKills(trial, { mode: 'Cold' }, ALL_KILLS);
 });

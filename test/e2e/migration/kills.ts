@@ -51,27 +51,39 @@ export const SOME_KILLS: readonly Kill[] = [
   { victim: 'the target', phase: 'Copying' },
 ];
 
+/** What is moved meanwhile. */
+export interface Subject {
+  /** `LiveIfPossible`: on hosts that can; where the live pass fails it goes on cold, or stays. */
+  mode: 'Cold' | 'LiveIfPossible';
+  /** Of the container, besides. */
+  spec?: object;
+  /** What it needs before it is made. */
+  prepare?(scene: Scene): Promise<void>;
+  /** Its file. Default: that of a root on the host's own pool. */
+  read?: typeof beatsOn;
+  /** Whether all hosts see one and the same file, so that it does not tell which of them writes. */
+  isShared?: boolean;
+}
+
 /** So slow that there is a middle of the first pass. */
 const SLOW = '512Ki';
 const LOOK_MS = 150;
 
-/** @param mode `LiveIfPossible`: on hosts that can; where the live pass fails it goes on cold, or stays */
-export function describeKills(trial: Trial, mode: 'Cold' | 'LiveIfPossible', kills: readonly Kill[]): void {
+export function describeKills(trial: Trial, subject: Subject, kills: readonly Kill[]): void {
   for (const kill of kills) {
     trial.it(
       `survives the kill of ${kill.victim} in ${kill.phase}`,
-      (scene) => play(scene, { ...kill, mode }),
+      (scene) => play(scene, kill, subject),
       400_000,
     );
   }
 }
 
-async function play(
-  scene: Scene,
-  { phase, victim, mode }: Kill & { mode: 'Cold' | 'LiveIfPossible' },
-): Promise<void> {
-  await applyBeating(scene, { migration: { policy: mode } });
-  const watcher = watchBeats(scene);
+async function play(scene: Scene, { phase, victim }: Kill, subject: Subject): Promise<void> {
+  const { mode, spec = {}, read = beatsOn } = subject;
+  await subject.prepare?.(scene);
+  await applyBeating(scene, { migration: { policy: mode }, ...spec });
+  const watcher = watchBeats(scene, subject);
   try {
     await migrate(scene, 'm', {
       targetNode: 'host-2',
@@ -87,12 +99,13 @@ async function play(
     const host = await untilOneRuns(scene);
     const tookMs = Date.now() - killedMs;
     await watcher.stop();
-    const beats = (await beatsOn(scene, host)) ?? [];
+    const beats = (await read(scene, host)) ?? [];
     expectKept(watcher.longest(), beats);
     expectComplete(beats);
     expect(watcher.doubles()).toEqual([]);
+    const starts = new Set(beats.map(({ start }) => start)).size;
     process.stderr.write(
-      `${status?.mode} ${victim} killed in ${reached}: ${status?.phase}, runs on ${host.name} after ${tookMs} ms, ${beats.length} lines complete\n`,
+      `${status?.mode} ${victim} killed in ${reached}: ${status?.phase}, runs on ${host.name} after ${tookMs} ms, ${beats.length} lines of ${starts} starts complete\n`,
     );
   } finally {
     await watcher.stop();
@@ -121,7 +134,7 @@ async function writingOn(scene: Scene, hosts: readonly string[]): Promise<string
 }
 
 /** Reads along on both hosts: what was in the file once must be in it at the end, and at most one daemon runs it. */
-function watchBeats(scene: Scene) {
+function watchBeats(scene: Scene, { read = beatsOn, isShared = false }: Subject) {
   const end = new AbortController();
   let longest: Beat[] = [];
   const doubles: string[] = [];
@@ -129,11 +142,11 @@ function watchBeats(scene: Scene) {
   const look = async (): Promise<void> => {
     const running = await runningOn(scene.cluster, instance);
     // The source's daemon says Running of what a live pass has frozen or taken away, until its hooks have run: what writes, runs.
-    const writing = running.length > 1 ? await writingOn(scene, running) : [];
+    const writing = running.length > 1 && !isShared ? await writingOn(scene, running) : running;
     if (writing.length > 1) doubles.push(writing.join(' and '));
     const [only] = running;
     if (only === undefined) return;
-    const beats = await beatsOn(scene, scene.cluster.host(only));
+    const beats = await read(scene, scene.cluster.host(only));
     if (beats !== undefined && beats.length > longest.length) longest = beats;
   };
   const watch = async (): Promise<void> => {

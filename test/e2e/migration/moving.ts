@@ -84,7 +84,7 @@ export async function beatsOn(scene: Scene, host: ClusterHost): Promise<Beat[] |
   return text === '' ? undefined : parseBeats(text);
 }
 
-function parseBeats(text: string): Beat[] {
+export function parseBeats(text: string): Beat[] {
   return text
     .split('\n')
     .filter((line) => line.split(' ').length === 4)
