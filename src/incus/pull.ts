@@ -1,7 +1,7 @@
 import { type Clock, sleep } from '../ports/clock.ts';
 import { HostlerError, hasCode } from '../ports/errors.ts';
 import type { PullRequest, TransferProgress, TransferResult } from '../ports/host-transfer.ts';
-import { LAST_NOTE } from './creation.ts';
+import { isHalfMade } from './creation.ts';
 import { abortFault, isLostReply } from './faults.ts';
 import {
   CLEARING_POLL_MS,
@@ -98,10 +98,10 @@ async function findCopy(
   if (view.config[INCOMING_KEY] !== migration || markOf(view.config)?.uid !== spec.mark.uid) {
     throw new HostlerError('AlreadyExists', `there is another instance ${spec.name} on the host`);
   }
-  if (LAST_NOTE in view.config || view.status === 'Running') return view;
+  if (!isHalfMade(view)) return view;
   await unfinishedOperations(context, spec.name, signal);
   view = await api.find<InstanceView>(path, signal);
-  if (view === undefined || LAST_NOTE in view.config || view.status === 'Running') return view;
+  if (view === undefined || !isHalfMade(view)) return view;
   await api.change({ method: 'DELETE', path }, signal);
   return undefined;
 }

@@ -9,7 +9,7 @@ import {
   type TransferOffer,
 } from '../ports/host-transfer.ts';
 import type { Api } from './api.ts';
-import { LAST_NOTE } from './creation.ts';
+import { isHalfMade, LAST_NOTE } from './creation.ts';
 import type { ServerView } from './host.ts';
 import {
   type InstanceContext,
@@ -228,7 +228,8 @@ async function accept(
   if (!(INCOMING_KEY in view.config) && MOVED_KEY in view.config) return;
   requireIncoming(view, migration);
   const isRunning = view.status === 'Running';
-  if (!isRunning && !(LAST_NOTE in view.config)) {
+  // What was restored here, and was cut off from its power since, is whole too.
+  if (isHalfMade(view)) {
     throw new HostlerError('Conflict', `no pass of instance ${spec.name} was completed`);
   }
   const live = abilities.live || isMadeForLive(view.config);

@@ -1,5 +1,5 @@
 import { describe, it } from '@jest/globals';
-import { ALL_KILLS, describeKills } from '../e2e/migration/kills.ts';
+import { ALL_KILLS, describeKills, LATER_KILLS } from '../e2e/migration/kills.ts';
 import { describeFailedRestores, describeLiveMoves, isLiveInstalled } from '../e2e/migration/live.ts';
 import { useCluster } from '../e2e/scene.ts';
 
@@ -8,7 +8,7 @@ if (isLiveInstalled) {
   describe('a live migration', () => {
     describeLiveMoves(trial);
     describeFailedRestores(trial);
-    describeKills(trial, { mode: 'LiveIfPossible' }, ALL_KILLS);
+    describeKills(trial, { mode: 'LiveIfPossible' }, [...ALL_KILLS, ...LATER_KILLS]);
   });
 } else {
   describe('a live migration', () => {

@@ -33,12 +33,21 @@ export type Phase = (typeof PHASES)[number];
 export interface Kill {
   phase: Phase;
   victim: Victim;
+  /** Not at once, but so long after the phase was seen. */
+  afterMs?: number;
 }
 
 /** The whole table, for `npm test -- kills`: about ten minutes. */
 export const ALL_KILLS: readonly Kill[] = PHASES.flatMap((phase) =>
   (Object.keys(VICTIMS) as Victim[]).map((victim) => ({ phase, victim })),
 );
+
+/** In the middle of a live pass, which takes some seconds: criu has frozen the container, or restores it. */
+export const LATER_KILLS: readonly Kill[] = (Object.keys(VICTIMS) as Victim[]).map((victim) => ({
+  phase: 'SwitchingOver',
+  victim,
+  afterMs: 2_000,
+}));
 
 /** Every victim once, where its death has the most to say. */
 export const SOME_KILLS: readonly Kill[] = [
@@ -72,14 +81,19 @@ const LOOK_MS = 150;
 export function describeKills(trial: Trial, subject: Subject, kills: readonly Kill[]): void {
   for (const kill of kills) {
     trial.it(
-      `survives the kill of ${kill.victim} in ${kill.phase}`,
+      `survives the kill of ${kill.victim} ${momentOf(kill)}`,
       (scene) => play(scene, kill, subject),
       400_000,
     );
   }
 }
 
-async function play(scene: Scene, { phase, victim }: Kill, subject: Subject): Promise<void> {
+function momentOf({ phase, afterMs }: Kill): string {
+  return afterMs === undefined ? `in ${phase}` : `${afterMs / 1_000} s into ${phase}`;
+}
+
+async function play(scene: Scene, kill: Kill, subject: Subject): Promise<void> {
+  const { phase, victim, afterMs = 0 } = kill;
   const { mode, spec = {}, read = beatsOn } = subject;
   await subject.prepare?.(scene);
   await applyBeating(scene, { migration: { policy: mode }, ...spec });
@@ -92,6 +106,7 @@ async function play(scene: Scene, { phase, victim }: Kill, subject: Subject): Pr
       ...(phase === 'Copying' ? { bandwidth: SLOW } : {}),
     });
     const reached = await untilPhase(scene, phase);
+    await delay(afterMs);
     await VICTIMS[victim](scene);
     const killedMs = Date.now();
     await scene.cluster.up();
@@ -105,20 +120,20 @@ async function play(scene: Scene, { phase, victim }: Kill, subject: Subject): Pr
     expect(watcher.doubles()).toEqual([]);
     const starts = new Set(beats.map(({ start }) => start)).size;
     process.stderr.write(
-      `${status?.mode} ${victim} killed in ${reached}: ${status?.phase}, runs on ${host.name} after ${tookMs} ms, ${beats.length} lines of ${starts} starts complete\n`,
+      `${status?.mode} ${victim} killed ${momentOf({ ...kill, phase: reached })}: ${status?.phase}, runs on ${host.name} after ${tookMs} ms, ${beats.length} lines of ${starts} starts complete\n`,
     );
   } finally {
     await watcher.stop();
   }
 }
 
-async function untilPhase(scene: Scene, phase: Phase): Promise<string> {
+async function untilPhase(scene: Scene, phase: Phase): Promise<Phase> {
   const order = ['Pending', 'Preparing', 'Copying', 'Refreshing', 'SwitchingOver', 'Completing', 'Succeeded'];
   const isReached = (found: Migration | undefined): boolean =>
     order.indexOf(found?.status?.phase ?? '') >= order.indexOf(phase);
   for (let tries = 0; tries < 20_000; tries += 1) {
     const found = await migrationOf(scene, 'm');
-    if (isReached(found)) return found?.status?.phase ?? '';
+    if (isReached(found)) return found?.status?.phase as Phase;
   }
   throw new Error(`It never came to ${phase}`);
 }

@@ -216,6 +216,22 @@ describe('the Incus driver', () => {
     expect((await driver.getInstance('web', never))?.status).toBe('Running');
   });
 
+  it.each([
+    ['takes over a copy that ran here until its host lost its power', '2026-01-01T00:00:00Z', ['PUT']],
+    ['takes over no copy that is not whole', '1970-01-01T00:00:00Z', []],
+  ])('%s', async (_, last_used_at, methods) => {
+    const config = { ...INSTANCE.config, 'user.hostler.incoming': 'uid-m' };
+    daemon.answers.set('GET /1.0/instances/web', sync({ ...INSTANCE, config, last_used_at }));
+    daemon.answers.set('GET /1.0/operations/op/wait', sync({ status_code: 200, metadata: null }));
+    daemon.answers.set('PUT /1.0/instances/web', begun('op'));
+    const mark = { uid: 'u1', namespace: 'default', name: 'web', epoch: 2, generation: 1 };
+    const spec = { name: 'web', mark, imageFingerprint: '', rootPool: 'fast', networks: [], config: {} };
+    const accepted = driver.acceptTransfer(spec, 'uid-m', never).catch(errorCode);
+    expect(await accepted).toBe(methods.length > 0 ? undefined : 'Conflict');
+    const changes = daemon.requests.filter((request) => !request.startsWith('GET'));
+    expect(changes.map((request) => request.split(' ')[0])).toEqual(methods);
+  });
+
   it('takes an instance that ended in the meantime as stopped', async () => {
     daemon.answers.set('GET /1.0/instances/web', sync({ ...INSTANCE, status: 'Running' }));
     daemon.answers.set('GET /1.0/operations/op/wait', failed(400, 'The instance is already stopped'));
