@@ -83,19 +83,29 @@ export function isRootShared({ config }: Pick<InstanceView, 'config'>): boolean 
   return config[ACCESS_KEY] === SHARED;
 }
 
-/** Waits for all that the daemon is doing with the instance, however that ends. */
+/** Waits for all that the daemon is doing with the instance, however that ends; gives up after `operationTimeoutMs`. */
 export async function unfinishedOperations(
   { api, operationTimeoutMs }: InstanceContext,
   name: string,
   signal: AbortSignal,
 ): Promise<void> {
+  const waits = (await operationsOn(api, name, signal)).map(({ id }) =>
+    api.wait(`/1.0/operations/${id}`, operationTimeoutMs, signal),
+  );
+  await Promise.allSettled(waits);
+}
+
+/** What the daemon is doing with the instance now. */
+export async function operationsOn(
+  api: Api,
+  name: string,
+  signal: AbortSignal,
+): Promise<OperationListView[]> {
   const path = '/1.0/operations?recursion=1';
   const lists = await api.get<Record<string, OperationListView[]>>(path, signal);
-  const unfinished = [...(lists['pending'] ?? []), ...(lists['running'] ?? [])].filter(
+  return [...(lists['pending'] ?? []), ...(lists['running'] ?? [])].filter(
     ({ resources }) => resources?.instances?.includes(`/1.0/instances/${name}`) === true,
   );
-  const waits = unfinished.map(({ id }) => api.wait(`/1.0/operations/${id}`, operationTimeoutMs, signal));
-  await Promise.allSettled(waits);
 }
 
 interface StateChange {

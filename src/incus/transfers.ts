@@ -15,6 +15,7 @@ import {
   type InstanceContext,
   hasProcess,
   type InstanceView,
+  operationsOn,
   pathOf,
   refuseIncoming,
   requireMark,
@@ -262,10 +263,13 @@ async function drop(
   const { api } = context;
   const path = pathOf(name);
   await unfinishedOperations(context, name, signal);
+  // Looked at first: while anything is under way, a restore may be.
+  const isIdle = (await operationsOn(api, name, signal)).length === 0;
   const view = await api.find<InstanceView>(path, signal);
   if (view === undefined) return;
   requireIncoming(view, migration);
-  if (view.status === 'Running' && !(await hasProcess(api, name, signal))) throw stuck(name);
+  const isRunning = view.status === 'Running';
+  if (isRunning && isIdle && !(await hasProcess(api, name, signal))) throw stuck(name);
   if (view.status !== 'Stopped')
     throw new HostlerError('Conflict', `instance ${name} is ${view.status.toLowerCase()}`);
   try {

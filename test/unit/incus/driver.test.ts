@@ -212,6 +212,11 @@ describe('the Incus driver', () => {
       code: 'Conflict',
       details: { isDead: true },
     });
+    const restoring = { id: 'op', resources: { instances: ['/1.0/instances/web'] } };
+    daemon.answers.set('GET /1.0/operations?recursion=1', sync({ running: [restoring] }));
+    daemon.answers.set('GET /1.0/operations/op/wait', failed(500, 'context deadline exceeded'));
+    const early = await driver.dropTransfer('web', 'uid-m', never).catch((error: unknown) => error);
+    expect(early).toMatchObject({ code: 'Conflict', details: undefined });
     daemon.answers.set('GET /1.0/instances/web/state', sync({ pid: 7 }));
     expect((await driver.getInstance('web', never))?.status).toBe('Running');
   });
