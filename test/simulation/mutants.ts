@@ -93,6 +93,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'an agent that goes on renewing while the outcome of a renewal is unknown',
     rule: 'B',
+    family: 0,
     patches: [
       plan('node-lease.ts', "busy: false, mode: 'Doubtful', nextMs", "busy: false, mode: 'Held', nextMs"),
     ],
