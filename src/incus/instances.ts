@@ -36,6 +36,8 @@ import {
  */
 
 const CLEARING_UP_MS = 1_000;
+const YOUNG_MS = 10_000;
+const FIRST_PART_MS = 1_000;
 
 interface InstanceStateView {
   network: Record<string, { addresses: { address: string; scope: string }[] }> | null;
@@ -154,7 +156,9 @@ export async function stopInstance(
   if (view.status === 'Stopped') return;
   // What is frozen neither ends by itself nor can be killed.
   if (view.status === 'Frozen' || view.status === 'Freezing') await thaw(context, name, signal);
-  if (graceMs > 0 && (await stopsCleanly(context, name, graceMs, signal))) return;
+  for (const partMs of partsOfGrace(graceMs, context.clock.nowMs() - Date.parse(view.last_used_at))) {
+    if (await stopsCleanly(context, name, partMs, signal)) return;
+  }
   await stopped(changeState(context, name, { action: 'stop', force: true }, signal));
 }
 
@@ -193,6 +197,12 @@ export async function deleteInstance(
     await unfinishedOperations(context, name, signal);
     await remove();
   }
+}
+
+/** What was started just now may not listen yet, and never hears what it was told before: it is told again. */
+function partsOfGrace(graceMs: number, ageMs: number): number[] {
+  const isYoung = ageMs < YOUNG_MS && graceMs > FIRST_PART_MS;
+  return (isYoung ? [FIRST_PART_MS, graceMs - FIRST_PART_MS] : [graceMs]).filter((partMs) => partMs > 0);
 }
 
 /**

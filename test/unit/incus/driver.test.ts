@@ -13,7 +13,7 @@ const INSTANCE = {
   name: 'web',
   status: 'Stopped',
   created_at: '2026-01-01T00:00:00Z',
-  last_used_at: '2026-01-01T00:00:00Z',
+  last_used_at: '2025-12-31T00:00:00Z',
   config: { 'user.hostler.managed': 'true', 'user.hostler.uid': 'u1' },
   devices: {},
 };
@@ -72,6 +72,18 @@ describe('the Incus driver', () => {
       daemon.answers.set('GET /1.0/operations/op/wait', sync(running));
       await expect(driver.startInstance('web', never)).rejects.toMatchObject({ code: 'Timeout' });
       expect(daemon.requests).toContain('GET /1.0/operations/op/wait?timeout=20');
+    });
+
+    it.each([
+      ['is told again to stop, within its time, when it was started just now', 5_000, [2, 30]],
+      ['is told once when it has run for a while', 60_000, [31]],
+    ])('what does not end %s', async (_case, ageMs, timeouts) => {
+      const last_used_at = new Date(clock.nowMs() - ageMs).toISOString();
+      daemon.answers.set('GET /1.0/instances/web', sync({ ...INSTANCE, status: 'Running', last_used_at }));
+      daemon.answers.set('GET /1.0/operations/op/wait', failed(400, 'it has not ended in time'));
+      await expect(driver.stopInstance('web', 30_000, never)).rejects.toThrow('it has not ended in time');
+      const asked = [...timeouts.map((timeout) => ({ force: false, timeout })), { force: true, timeout: -1 }];
+      expect(daemon.bodies).toEqual(asked.map((one) => ({ action: 'stop', ...one })));
     });
 
     const overdue = {
