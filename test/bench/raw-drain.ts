@@ -61,6 +61,17 @@ export async function drainRaw(
   return lastMs - begunMs;
 }
 
+/** By force when it takes too long, as Hostler does; it may have ended just then. */
+async function stopCleanly({ socketPath }: RawHost, name: string): Promise<void> {
+  try {
+    await stopRaw(socketPath, name, STOP_SECONDS);
+  } catch {
+    await stopRaw(socketPath, name).catch((error: unknown) => {
+      if (!String(error).includes('already stopped')) throw error;
+    });
+  }
+}
+
 /** @returns when it ran on its target */
 async function moveOne(
   { source, target, move }: { source: RawHost; target: RawHost; move: RawMove },
@@ -73,8 +84,7 @@ async function moveOne(
   now.copied -= 1;
   now.switched += 1;
   onRoom();
-  // As Hostler does when the clean stop takes too long.
-  await stopRaw(source.socketPath, name, STOP_SECONDS).catch(() => stopRaw(source.socketPath, name));
+  await stopCleanly(source, name);
   await passRaw(source, target, move, { refresh: true, live: false });
   now.switched -= 1;
   onRoom();
