@@ -112,7 +112,7 @@ async function counted(
   const ms = await run();
   const after = await ticksOf(pids, { children: true });
   for (const part of Object.keys(pids)) {
-    const group = / daemon$/.test(part) ? 'daemons' : /agent|guard/.test(part) ? 'agents' : part;
+    const group = part.endsWith(' daemon') ? 'daemons' : /agent|guard/.test(part) ? 'agents' : part;
     const seconds = ((after[part] ?? 0) - (before[part] ?? 0)) / TICKS_PER_SECOND;
     cost[group] = (cost[group] ?? 0) + seconds;
   }
