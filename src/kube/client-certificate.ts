@@ -1,7 +1,8 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { open, readFile, rename } from 'node:fs/promises';
+import { readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Clock } from '../ports/clock.ts';
+import { syncFolder, writeSynced } from '../ports/durable-file.ts';
 import { HostlerError } from '../ports/errors.ts';
 import type { OwnCertificate } from '../ports/own-certificate.ts';
 import type { TlsSettings } from './connection.ts';
@@ -113,26 +114,12 @@ async function readPair(path: string): Promise<Pair | undefined> {
 /** Both or neither, also after a power cut. */
 async function writePair(path: string, certificatePem: string, keyPem: string): Promise<void> {
   try {
+    // One that was left there would keep its mode.
+    await rm(`${path}.new`, { force: true });
     await writeSynced(`${path}.new`, `${certificatePem.trim()}\n${keyPem.trim()}\n`);
     await rename(`${path}.new`, path);
-    const folder = await open(dirname(path), 'r');
-    try {
-      await folder.sync();
-    } finally {
-      await folder.close();
-    }
+    await syncFolder(dirname(path));
   } catch (cause) {
     throw new HostlerError('Unavailable', `Cannot write ${path}`, { cause });
-  }
-}
-
-async function writeSynced(path: string, text: string): Promise<void> {
-  const file = await open(path, 'w', 0o600);
-  try {
-    await file.writeFile(text);
-    await file.chmod(0o600);
-    await file.sync();
-  } finally {
-    await file.close();
   }
 }

@@ -6,7 +6,7 @@ import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Clock } from '../../ports/clock.ts';
 import { HostlerError } from '../../ports/errors.ts';
-import { syncFolder, writeSynced } from '../state/durable-file.ts';
+import { syncFolder, writeSynced } from '../../ports/durable-file.ts';
 import { createSourceQueue } from './source-queue.ts';
 
 /**

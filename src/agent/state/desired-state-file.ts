@@ -4,7 +4,7 @@ import type { Container } from '../../crds/container.ts';
 import type { KnownCluster } from '../../plan/lifecycle/cluster.ts';
 import type { ContainerRecord } from '../../plan/lifecycle/record.ts';
 import { HostlerError } from '../../ports/errors.ts';
-import { syncFolder, writeSynced } from './durable-file.ts';
+import { syncFolder, writeSynced } from '../../ports/durable-file.ts';
 
 /** What an agent must know after its own restart when the API is away. */
 export interface DesiredState {
