@@ -10,7 +10,8 @@ const LOOK_AGAIN_MS = 5_000;
 
 /**
  * Gives up the claims of a Migration that is gone although its finalizer should have kept it: somebody has taken that off.
- * Before the switch the source has the container; after it, the claim goes once the target runs it.
+ * Before the switch the source has the container; after it, the claim goes once the target runs it. What
+ * has become of a live pass nobody can say any more: then it stays until the container is deleted.
  */
 export async function settleStray(
   deps: Pick<ControllerDeps, 'informers' | 'store' | 'logger'>,
@@ -40,7 +41,9 @@ async function giveUp(
   const claim = container.status?.migration;
   if (claim === undefined) return true;
   const isBefore = claim.stage === 'Copying' || claim.stage === 'Held';
-  if (!isBefore && (claim.stage === 'Live' || !hasArrived(container))) return false;
+  // Of one that is to be deleted nothing is kept anywhere.
+  const isDeleting = container.metadata.deletionTimestamp !== undefined;
+  if (!isBefore && !isDeleting && (claim.stage === 'Live' || !hasArrived(container))) return false;
   const status = isBefore ? releasedStatus(container, claim) : withoutClaim(container.status ?? {});
   await writeStatus({ store, ref: containerKind }, container, status, signal);
   logger.warn(

@@ -80,7 +80,8 @@ function planPresent(facts: ContainerFacts, seen: SeenInstance): Step {
 function planDeletion({ container, source }: ContainerFacts, seen: SeenInstance): Step {
   if (source === 'disk') return apiAway();
   if (isUp(seen)) return { do: 'stop', because: 'Deleted', graceMs: stopGraceMs(container) };
-  return { do: 'delete' };
+  // It was deleted between the arrival of a copy and its taking over.
+  return seen.incoming === undefined ? { do: 'delete' } : { do: 'drop', migration: seen.incoming };
 }
 
 function planStopped(facts: ContainerFacts, seen: SeenInstance): Step {

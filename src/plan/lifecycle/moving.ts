@@ -10,7 +10,10 @@ import type { SeenInstance } from './record.ts';
 export function planMoving(facts: ContainerFacts): Step | undefined {
   const { container, seen } = facts;
   if (seen === 'unknown') return undefined;
-  if (container.metadata.deletionTimestamp !== undefined) return undefined;
+  // A live pass is not cut short: until it is told where the container is now, neither node can say that nothing is left.
+  if (container.metadata.deletionTimestamp !== undefined) {
+    return heldBack(container) === 'Live' ? MOVING : undefined;
+  }
   switch (heldBack(container)) {
     case 'Held':
       return planHeld(facts, seen);

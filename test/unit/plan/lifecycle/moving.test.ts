@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Container, ContainerMigration } from '../../../../src/crds/container.ts';
+import { HOST_FINALIZER } from '../../../../src/crds/kind.ts';
 import { planContainer } from '../../../../src/plan/lifecycle/container.ts';
 import { planOrphan } from '../../../../src/plan/lifecycle/orphan.ts';
 import { newRecord, type SeenInstance } from '../../../../src/plan/lifecycle/record.ts';
@@ -37,6 +38,45 @@ function stepOf(one: Container, what: SeenInstance | 'absent', source: 'api' | '
   });
   return step.do === 'wait' ? `wait ${step.reason}` : step.do;
 }
+
+const deleted = (one: Container): Container => ({
+  ...one,
+  metadata: { ...one.metadata, deletionTimestamp: '2026-01-01T00:00:00Z', finalizers: [HOST_FINALIZER] },
+});
+
+describe('what a node does to a container that is deleted while it moves', () => {
+  it.each<[string, Container, SeenInstance | 'absent', string]>([
+    ['stops what is held', moving('host-1', {}), seen('Running'), 'stop'],
+    ['removes what is held and has stopped', moving('host-1', {}), seen('Stopped'), 'delete'],
+    [
+      'does not say that nothing is left while a live pass may still bring it',
+      moving('host-2', { stage: 'Live' }),
+      'absent',
+      'wait Migrating',
+    ],
+    [
+      'does not cut a live pass short',
+      moving('host-2', { stage: 'Live' }),
+      seen('Running', { incoming: 'uid-m' }),
+      'wait Migrating',
+    ],
+    [
+      'stops what a live pass has brought',
+      moving('host-2', { stage: 'Switched' }),
+      seen('Running', { incoming: 'uid-m' }),
+      'stop',
+    ],
+    [
+      'drops what was switched over and not taken over yet',
+      moving('host-2', { stage: 'Switched' }),
+      seen('Stopped', { incoming: 'uid-m' }),
+      'drop',
+    ],
+    ['lets go when the copy is gone', moving('host-2', { stage: 'Switched' }), 'absent', 'release'],
+  ])('%s', (_, one, what, expected) => {
+    expect(stepOf(deleted(one), what)).toBe(expected);
+  });
+});
 
 describe('what a node does to a container that moves', () => {
   it.each<[string, Container, SeenInstance | 'absent', string]>([
