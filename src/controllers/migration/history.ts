@@ -6,15 +6,19 @@ import { BY_CONTAINER } from '../informers.ts';
 /** So many migrations of a container that are over are kept. */
 export const KEPT = 10;
 
-/** Deletes the oldest ones beyond KEPT of the container that `migration` is about. */
+/** Deletes the oldest ones beyond KEPT of the container that `migration`, which is over, was about. */
 export async function pruneHistory(
   { informers, store }: Pick<ControllerDeps, 'informers' | 'store'>,
-  { metadata, spec }: Migration,
+  migration: Migration,
   signal: AbortSignal,
 ): Promise<void> {
+  const { metadata, spec } = migration;
   const key = `${metadata.namespace ?? ''}/${spec.container}`;
-  const over = informers.migrations.cache
+  const others = informers.migrations.cache
     .byIndex(BY_CONTAINER, key)
+    .filter((other) => other.metadata.name !== metadata.name);
+  // The cache may not know of the end of this one yet.
+  const over = [migration, ...others]
     .filter(
       ({ status, metadata: { deletionTimestamp } }) =>
         isOver(status ?? {}) && deletionTimestamp === undefined,

@@ -82,7 +82,7 @@ function factsOf(deps: ControllerDeps, { migration, container }: Objects): Migra
     source: nodeSight(deps, source, container),
     target: nodeSight(deps, target, container),
     now,
-    begunMs: Date.parse(status?.startedAt ?? metadata.creationTimestamp ?? now.iso),
+    begunMs: Date.parse(metadata.creationTimestamp ?? status?.startedAt ?? now.iso),
     ...(pauseStartedAt === undefined ? {} : { pauseStartedMs: Date.parse(pauseStartedAt) }),
   };
 }
@@ -198,8 +198,12 @@ async function addFinalizer(
   signal: AbortSignal,
 ): Promise<Migration> {
   const { finalizers = [] } = migration.metadata;
-  if (finalizers.includes(MIGRATION_FINALIZER)) return migration;
+  if (isHeld(migration)) return migration;
   return await writeFinalizers(store, migration, [...finalizers, MIGRATION_FINALIZER], signal);
+}
+
+function isHeld({ metadata }: Migration): boolean {
+  return metadata.finalizers?.includes(MIGRATION_FINALIZER) === true;
 }
 
 function writeFinalizers(
@@ -256,6 +260,8 @@ async function writeMigration(
     admitted.delete(migration.metadata.uid ?? '');
     const message = step.status.conditions?.find(({ type }) => type === 'Succeeded')?.message ?? '';
     events.record(referenceTo(migration), phase === 'Succeeded' ? 'Normal' : 'Warning', phase ?? '', message);
+    // What was refused holds nothing that it would have to let go of first.
+    if (!isHeld(migration)) await pruneHistory(deps, migration, signal);
   }
   return { migration };
 }

@@ -18,10 +18,14 @@ export function ended(
 ): MigrationStep {
   const status = phase === 'Succeeded' ? 'True' : 'False';
   const next = says(facts, { type: 'Succeeded', status, reason, message });
+  const migration = { ...facts.migration, status: without(next, 'Reconciling') };
   const stalled: ConditionUpdate = { type: 'Stalled', status: 'True', reason, message };
-  const conditions =
-    phase === 'Failed' ? setCondition(next.conditions, stalled, facts.now.iso) : (next.conditions ?? []);
+  const { conditions = [] } = phase === 'Failed' ? says({ ...facts, migration }, stalled) : migration.status;
   return { do: 'status', status: { ...next, phase, completedAt: facts.now.iso, conditions } };
+}
+
+function without(status: MigrationStatus, type: string): MigrationStatus {
+  return { ...status, conditions: (status.conditions ?? []).filter((condition) => condition.type !== type) };
 }
 
 /** The status with a condition in it. */
@@ -35,14 +39,18 @@ export function says(
   return { ...migration.status, ...observed, conditions };
 }
 
-/** The status on the way, with what goes on. */
+/** The status on the way, with what goes on: for people, and as kstatus knows it. */
 export function goesOn(
   facts: Pick<MigrationFacts, 'migration' | 'now'>,
   phase: NonNullable<MigrationStatus['phase']>,
   message: string,
 ): MigrationStatus {
   const status = says(facts, { type: 'Succeeded', status: 'Unknown', reason: phase, message });
-  return { ...status, phase };
+  const migration = { ...facts.migration, status };
+  return {
+    ...says({ ...facts, migration }, { type: 'Reconciling', status: 'True', reason: phase, message }),
+    phase,
+  };
 }
 
 /** Milliseconds until the deadline; negative past it. */

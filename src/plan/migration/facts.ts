@@ -10,7 +10,7 @@ export interface MigrationFacts {
   source: NodeSight;
   target: NodeSight;
   now: { ms: number; iso: string };
-  /** Wall-clock milliseconds of status.startedAt, or of the creation. */
+  /** Wall-clock milliseconds of the creation: to wait for a turn is a part of the whole. */
   begunMs: number;
   /** Wall-clock milliseconds of status.pauseStartedAt; undefined before. */
   pauseStartedMs?: number;

@@ -121,6 +121,33 @@ describe('a Migration that has to wait, or to give way', () => {
     expect(names.toSorted()).toEqual(Array.from({ length: 10 }, (_, at) => `m-${at + 3}`).toSorted());
   });
 
+  it('keeps the last ten that were refused, of a container that is not there as well', async () => {
+    trial = await startMigrations();
+    for (let count = 0; count < 13; count += 1) {
+      await trial.create(`m-${count}`, { container: 'nobody' });
+      expect(await trial.until(ended(`m-${count}`))).toBe(true);
+      await trial.run(1);
+    }
+    const names = trial.store.all<Migration>(migrationKind).map(({ metadata }) => metadata.name);
+    expect(names.toSorted()).toEqual(Array.from({ length: 10 }, (_, at) => `m-${at + 3}`).toSorted());
+  });
+
+  it('counts what it waits for its turn to its deadline', async () => {
+    trial = await startMigrations();
+    for (const { host } of Object.values(trial.hosts)) host.passMs = 8_000;
+    for (const name of ['a', 'b', 'c']) await trial.place(name, 'host-1');
+    for (const name of ['a', 'b']) {
+      await trial.create(`m-${name}`, { container: name, targetNode: 'host-2', mode: 'Cold' });
+    }
+    await trial.run(1);
+    await trial.create('m-c', { container: 'c', targetNode: 'host-2', mode: 'Cold', deadline: '12s' });
+    await trial.run(1);
+    expect(trial.phase('m-c')).toBe('Pending');
+    expect(await trial.until(() => trial.phase('m-c') === 'Copying', 10)).toBe(true);
+    expect(await trial.until(ended('m-c'), 5)).toBe(true);
+    expect(reasonOf(trial.migration('m-c'))).toBe('DeadlineExceeded');
+  });
+
   it('is cancelled by its deletion: the target drops its copy, the container has not noticed', async () => {
     trial = await startMigrations();
     await trial.place('web', 'host-1');

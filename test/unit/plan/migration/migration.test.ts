@@ -239,3 +239,33 @@ describe('a migration that is over', () => {
     expect(step).toMatchObject({ do: 'container', status: { epoch: 8, nodeName: 'host-1' } });
   });
 });
+
+describe('what tools that go by kstatus see', () => {
+  const kstatus = (step: MigrationStep) =>
+    step.do === 'status'
+      ? step.status.conditions
+          ?.filter(({ type }) => type === 'Reconciling' || type === 'Stalled')
+          .map(({ type, status, reason, observedGeneration }) => ({
+            type,
+            status,
+            reason,
+            observedGeneration,
+          }))
+      : step.do;
+
+  it('is Reconciling on the way', () => {
+    const step = planMigration(facts(migration({ phase: 'Copying', pass: 2 }), moving('Held')));
+    expect(kstatus(step)).toEqual([
+      { type: 'Reconciling', status: 'True', reason: 'SwitchingOver', observedGeneration: 1 },
+    ]);
+  });
+
+  it('is Stalled, and no more Reconciling, when it has failed', () => {
+    const begun = planMigration(facts(migration({ phase: 'Copying', pass: 2 }), moving('Held')));
+    if (begun.do !== 'status') throw new Error(begun.do);
+    const late = facts(migration(begun.status), moving('Held'), { begunMs: NOW - 31 * 60_000 });
+    expect(kstatus(planMigration(late))).toEqual([
+      { type: 'Stalled', status: 'True', reason: 'DeadlineExceeded', observedGeneration: 1 },
+    ]);
+  });
+});
