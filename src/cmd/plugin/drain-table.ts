@@ -21,7 +21,8 @@ export async function drainTable(
     listAll<Migration>(store, migrationKind, { labelSelector }, signal),
     listAll<Container>(store, containerKind, {}, signal),
   ]);
-  const rows = [...movedRows(node, migrations.items), ...otherRows(name, node, containers.items)];
+  const known = [...movedRows(node, migrations.items), ...otherRows(name, node, containers.items)];
+  const rows = [...known, ...waitingRows(name, { kind, known }, containers.items)];
   if (rows.length === 0) return '';
   rows.sort(([one = ''], [other = '']) => (one < other ? -1 : 1));
   return formatTable([['CONTAINER', 'RESULT', 'TO', 'MODE', 'PAUSE', 'TOOK'], ...rows]);
@@ -62,4 +63,22 @@ function otherRows(name: string, node: Node | undefined, containers: readonly Co
     .filter(({ status }) => status?.nodeName === name && status.stoppedFor !== undefined)
     .map((container) => [keyOf(container), 'stopped']);
   return [...blocked, ...stopped];
+}
+
+/** Those whose turn has not come: for people who do not wait for it. */
+function waitingRows(
+  name: string,
+  { kind, known }: { kind: 'drain' | 'restore'; known: readonly string[][] },
+  containers: readonly Container[],
+): string[][] {
+  const shown = new Set(known.map(([key]) => key));
+  return containers
+    .filter(({ status }) => (kind === 'drain' ? status?.nodeName === name : isToComeBack(status, name)))
+    .map(keyOf)
+    .filter((key) => !shown.has(key))
+    .map((key) => [key, 'waiting']);
+}
+
+function isToComeBack(status: Container['status'], home: string): boolean {
+  return status?.drainedFrom === home && status.nodeName !== home;
 }

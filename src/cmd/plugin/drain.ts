@@ -4,6 +4,7 @@ import { parseDurationMs } from '../../crds/duration.ts';
 import type { DrainOptions, DrainStatus } from '../../crds/maintenance.ts';
 import type { MigrationMode } from '../../crds/migration.ts';
 import { type Node, nodeKind } from '../../crds/node.ts';
+import { hasCode } from '../../ports/errors.ts';
 import { type AccessFlags, EXIT, onCluster, type PluginContext, withAccess } from './access.ts';
 import { getNode } from '../known-node.ts';
 import { drainTable } from './drain-table.ts';
@@ -83,20 +84,38 @@ export async function restore(
     context.output.write(`node/${name} is not in maintenance\n`);
     return EXIT.done;
   }
-  const asked = await ask(context, name, 'None', { restore: skip ? 'Skip' : 'Auto' });
+  // What this maintenance was told is not for the next one, which somebody may begin with a patch.
+  const asked = await ask(context, name, 'None', skip ? { ...UNSET, restore: 'Skip' } : null);
   context.output.write(`node/${name} out of maintenance\n`);
   if (!wait) return EXIT.done;
   const way: Way = { done: 'Restored', doing: 'restore', verb: 'back' };
-  return await follow(context, asked, way, timeout);
+  const code = await follow(context, asked, way, timeout);
+  if (skip && code === EXIT.done) await forgetSkip(context, name);
+  return code;
+}
+
+/** Unless somebody has asked for something else meanwhile. */
+async function forgetSkip(context: PluginContext, name: string): Promise<void> {
+  const { store, signal } = context;
+  const { spec, metadata } = await getNode(context, name);
+  if (spec.maintenance === 'Drain' || spec.drain?.restore !== 'Skip') return;
+  const { resourceVersion } = metadata;
+  const body = { metadata: { resourceVersion }, spec: { drain: null } };
+  try {
+    await store.mergePatch<Node>(nodeKind, { name }, { body }, signal);
+  } catch (error) {
+    if (!hasCode(error, 'Conflict')) throw error;
+  }
 }
 
 type Options = { [Name in keyof DrainOptions]?: DrainOptions[Name] | null };
+const UNSET: Options = { mode: null, unmovable: null, restore: null };
 
 function ask(
   { store, signal }: PluginContext,
   name: string,
   maintenance: 'Drain' | 'None',
-  options: Options,
+  options: Options | null,
 ): Promise<Node> {
   const body = { spec: { maintenance, drain: options } };
   return store.mergePatch<Node>(nodeKind, { name }, { body }, signal);

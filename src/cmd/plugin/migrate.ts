@@ -94,11 +94,9 @@ async function watch(context: PluginContext, { metadata }: Migration): Promise<n
   const { namespace = '', name } = metadata;
   const line = createProgressLine(output);
   const startMs = clock.monotonicMs();
-  const ending = await lookUntil(context, undefined, async () => {
+  const ending = await lookUntil<Migration | 'gone'>(context, undefined, async () => {
     const now = await store.get<Migration>(migrationKind, { namespace, name }, signal);
-    if (now === undefined || now.metadata.uid !== metadata.uid) {
-      throw new HostlerError('NotFound', `Migration ${name} is not there any more: somebody has deleted it`);
-    }
+    if (now === undefined || now.metadata.uid !== metadata.uid) return 'gone';
     if (isFinished(now)) return now;
     show(now, line, output.isTTY === true);
     return undefined;
@@ -108,6 +106,10 @@ async function watch(context: PluginContext, { metadata }: Migration): Promise<n
     const more = `'kubectl get migration ${name} -n ${namespace} -w' shows it, 'kubectl delete migration ${name} -n ${namespace}' cancels it`;
     errors.write(`\nInterrupted. The migration goes on: ${more}.\n`);
     return EXIT.interrupted;
+  }
+  if (ending.value === 'gone') {
+    output.write(`migration/${name} Cancelled: somebody has deleted it, or the namespace\n`);
+    return EXIT.notDone;
   }
   output.write(`${summary(ending.value, clock.monotonicMs() - startMs)}\n`);
   return ending.value.status?.phase === 'Succeeded' ? EXIT.done : EXIT.notDone;

@@ -108,6 +108,16 @@ describe('kubectl hostler drain', () => {
     expect(complained).toMatch(/^Not done after 20\.0 s\. The drain goes on/);
   });
 
+  it('lists what waits for its turn as well when the time is up', async () => {
+    const context = await start(...['v', 'w', 'x'].map((name) => running(name, 'a')));
+    expect(await during(drain(context, 'a', { timeout: 2_000, wait: true }), 3_000)).toBe(3);
+    expect(written.match(/default\/\w +\w+/g)).toEqual([
+      expect.stringMatching(/v +moving/),
+      expect.stringMatching(/w +moving/),
+      expect.stringMatching(/x +waiting/),
+    ]);
+  });
+
   it('can be left alone: the drain goes on, and it is said how to end it', async () => {
     const context = await start(running('x', 'a'));
     const command = drain(context, 'a', { wait: true });
@@ -159,6 +169,25 @@ describe('kubectl hostler restore', () => {
     await trial.succeedAll();
     expect(await during(restore(context, 'a', { skip: true, wait: true }), 2_000)).toBe(0);
     expect(trial.container('x').status?.nodeName).toBe('b');
+  });
+});
+
+describe('what a maintenance was told', () => {
+  it.each([
+    ['Auto', false],
+    ['Skip', true],
+  ])('is gone after it, restore %s: the next one stops nothing that it is not told to', async (_, skip) => {
+    const context = await start(running('x', 'a'));
+    await drain(context, 'a', { mode: 'cold', stopUnmovable: true, wait: false });
+    expect(trial.node('a').spec.drain).toMatchObject({ mode: 'Cold', unmovable: 'Stop' });
+    await trial.settle();
+    await trial.succeedAll();
+    const command = restore(context, 'a', { skip, wait: true });
+    await during(command, 1_000);
+    await trial.succeedAll();
+    expect(await during(command, 2_000)).toBe(0);
+    expect(trial.node('a').spec.drain).toBeUndefined();
+    expect(trial.container('x').status?.nodeName).toBe(skip ? 'b' : 'a');
   });
 });
 
@@ -227,6 +256,21 @@ describe('kubectl hostler migrate', () => {
     await patch({ phase: 'Failed', conditions: [{ ...failed, lastTransitionTime: '2026-01-01T00:00:00Z' }] });
     expect(await during(command, 500)).toBe(1);
     expect(written).toMatch(/Failed: b has no room \(took/);
+  });
+
+  it('is cancelled when somebody deletes it', async () => {
+    const context = await start(running('x', 'a'));
+    const command = migrate(context, 'default', 'x', { to: 'b', watch: true });
+    await during(command, 500);
+    const [{ metadata } = { metadata: { name: '' } }] = trial.store.all<Migration>(migrationKind);
+    await trial.store.delete(
+      migrationKind,
+      { namespace: 'default', name: metadata.name },
+      {},
+      context.signal,
+    );
+    expect(await during(command, 500)).toBe(1);
+    expect(written).toMatch(/\nmigration\/x-\w+ Cancelled: somebody has deleted it, or the namespace\n$/);
   });
 
   it('goes on when nobody watches any more', async () => {
