@@ -42,12 +42,12 @@ const spec = Type.Object(
       Type.String({
         pattern: '^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$',
         description:
-          'How long the container may be away. When that cannot be kept, the migration fails and the container stays where it is. Default: no limit.',
+          'How long the container may be away. When it takes longer until it is switched over, the migration fails and the container is started again where it was; a live pass that has begun is not cut short, but none begins when the pass before it has taken longer. Default: no limit.',
       }),
     ),
     deadline: Type.Optional(
       durationSchema(
-        'How long the whole may take. What has not been switched over by then is rolled back.',
+        'How long the whole may take, from the creation on. What has not been switched over by then is rolled back.',
         DEFAULT_MIGRATION_DEADLINE,
       ),
     ),

@@ -132,6 +132,17 @@ function liveAbility(node: Node | undefined): LiveAbility | undefined {
   return node?.status?.migration;
 }
 
+/** For people: how it goes, and why not as it was to. */
+export function tellBegun(
+  { status }: Migration,
+  { mode: { mode, transfer, whyCold } }: Extract<Admission, { is: 'admitted' }>,
+): string {
+  const how =
+    transfer === 'Shared' ? `${mode.toLowerCase()}, its root is on shared storage` : mode.toLowerCase();
+  const why = whyCold === undefined ? '' : `, since it cannot go live: ${whyCold.message}`;
+  return `Goes from ${status?.source} to ${status?.target}, ${how}${why}`;
+}
+
 function refused(reason: string, message: string): { is: 'refused'; why: Reason } {
   return { is: 'refused', why: { reason, message } };
 }

@@ -16,7 +16,7 @@ import type { Reconcile, ReconcileResult } from '../../reconcile/controller.ts';
 import { isOlder } from '../../reconcile/resource-version.ts';
 import { writeStatus } from '../../reconcile/status.ts';
 import type { ControllerDeps } from '../deps.ts';
-import { admit, type Admission } from './admission.ts';
+import { admit, type Admission, tellBegun } from './admission.ts';
 import { pruneHistory } from './history.ts';
 import { nodeSight } from './node-sight.ts';
 import { settleStray } from './stray.ts';
@@ -148,6 +148,7 @@ async function begin(state: State, facts: MigrationFacts, signal: AbortSignal): 
     const status = claimedStatus(container, claim);
     const claimed = await writeStatus({ store: deps.store, ref: containerKind }, container, status, signal);
     deps.facts.setContainer(claimed);
+    deps.events.record(referenceTo(migration), 'Normal', 'Begun', tellBegun(migration, admission));
     return { migration, container: claimed };
   } catch (error) {
     admitted.delete(uid);

@@ -1,6 +1,6 @@
 import type { MigrationStatus } from '../../crds/migration.ts';
 import { claimOf, withoutClaim } from './claim.ts';
-import { ended, goesOn, isLate, LATE } from './ending.ts';
+import { ended, goesOn, isLate, lateness } from './ending.ts';
 import type { MigrationFacts, MigrationStep } from './facts.ts';
 import { hasArrived, returnedStatus } from './stages.ts';
 
@@ -32,7 +32,7 @@ export function planCompletion(facts: MigrationFacts): MigrationStep {
   }
   const returned = whenTargetIsLost(facts);
   if (returned !== undefined) return returned;
-  return isLate(facts) ? ended(facts, 'Failed', LATE) : { do: 'nothing', afterMs: LOOK_AGAIN_MS };
+  return isLate(facts) ? ended(facts, 'Failed', lateness(facts)) : { do: 'nothing', afterMs: LOOK_AGAIN_MS };
 }
 
 /** The target is fenced before it has said that it runs: the whole copy is on the source still. */

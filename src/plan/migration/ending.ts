@@ -67,4 +67,12 @@ export function isLate(facts: MigrationFacts): boolean {
   return untilDeadlineMs(facts) <= 0;
 }
 
-export const LATE = { reason: 'DeadlineExceeded', message: 'spec.deadline has passed' };
+/** Why it ends then, and how far it had come. */
+export function lateness({ migration: { spec, status } }: Pick<MigrationFacts, 'migration'>): {
+  reason: string;
+  message: string;
+} {
+  const { deadline = DEFAULT_MIGRATION_DEADLINE } = spec;
+  const message = `spec.deadline, ${deadline} from its creation, has passed in phase ${status?.phase ?? 'Pending'}`;
+  return { reason: 'DeadlineExceeded', message };
+}

@@ -2,7 +2,7 @@ import type { ContainerMigration } from '../../crds/container.ts';
 import { claimOf } from './claim.ts';
 import { planCompletion } from './completion.ts';
 import { planCopy } from './copying.ts';
-import { ended, isLate, isOver, LATE } from './ending.ts';
+import { ended, isLate, isOver, lateness } from './ending.ts';
 import type { ClaimedFacts, MigrationFacts, MigrationStep } from './facts.ts';
 import { planSettling } from './settling.ts';
 import { isReadyToSwitch, planHeld, planLive } from './switching.ts';
@@ -43,7 +43,7 @@ export function planMigration(facts: MigrationFacts): MigrationStep {
 function planPending(facts: MigrationFacts, claim: ContainerMigration | undefined): MigrationStep {
   const { migration } = facts;
   if (migration.metadata.deletionTimestamp !== undefined) return ended(facts, 'Cancelled', CANCELLED);
-  if (isLate(facts)) return ended(facts, 'Failed', LATE);
+  if (isLate(facts)) return ended(facts, 'Failed', lateness(facts));
   if (claim === undefined) return { do: 'admit' };
   // The leader that made the claim did not come to say so.
   const { source, target, transfer } = claim;
@@ -59,7 +59,7 @@ function whyEnd(
   if (claim.stage === 'Switched') return undefined;
   if (migration.metadata.deletionTimestamp !== undefined) return { phase: 'Cancelled', ...CANCELLED };
   if (container.metadata.deletionTimestamp !== undefined) return { phase: 'Failed', ...GONE };
-  if (isLate(facts)) return { phase: 'Failed', ...LATE };
+  if (isLate(facts)) return { phase: 'Failed', ...lateness(facts) };
   if (!target.isReady) {
     return { phase: 'Failed', reason: 'TargetLost', message: `Node ${claim.target} is not ready any more` };
   }
@@ -70,7 +70,7 @@ function whyEnd(
 /** The pass itself is never cut short: what comes of it is told. */
 function whyEndLive(facts: ClaimedFacts): ReturnType<typeof whyEnd> {
   const { migration, claim, source, now, pauseStartedMs = now.ms } = facts;
-  if (isLate(facts)) return { phase: 'Failed', ...LATE };
+  if (isLate(facts)) return { phase: 'Failed', ...lateness(facts) };
   const { pass, sourceReport } = migration.status ?? {};
   if (sourceReport?.offered === pass) return undefined;
   if (!source.isReady) {

@@ -28,7 +28,9 @@ export function planHeld(facts: ClaimedFacts): MigrationStep {
   }
   const leftMs = holdLeftMs(facts, status);
   if (leftMs > 0) return { do: 'nothing', afterMs: leftMs };
-  const message = 'It could not be switched over within the pause that is allowed';
+  const { maxPause } = facts.migration.spec;
+  const allowed = maxPause === undefined ? 'in which it may be held' : `of spec.maxPause, ${maxPause}`;
+  const message = `It could not be switched over within the time ${allowed}: it goes on where it was`;
   return ended(facts, 'Failed', { reason: 'PauseTooLong', message });
 }
 

@@ -93,6 +93,9 @@ describe('a Migration that has to wait, or to give way', () => {
     expect(await trial.until(ended('m'))).toBe(true);
     expect(trial.migration('m')?.status).toMatchObject({ phase: 'Succeeded', mode: 'Cold' });
     expect(reasonOf(trial.migration('m'), 'Live')).toBe('NoCriu');
+    expect(trial.events).toContain(
+      'Normal Begun default/m: Goes from host-1 to host-2, cold, since it cannot go live: Node host-2: there is no criu',
+    );
   });
 
   it('waits for the limits of its nodes, and begins when another one has ended', async () => {
@@ -145,7 +148,10 @@ describe('a Migration that has to wait, or to give way', () => {
     expect(trial.phase('m-c')).toBe('Pending');
     expect(await trial.until(() => trial.phase('m-c') === 'Copying', 10)).toBe(true);
     expect(await trial.until(ended('m-c'), 5)).toBe(true);
-    expect(reasonOf(trial.migration('m-c'))).toBe('DeadlineExceeded');
+    expect(findCondition(trial.migration('m-c')?.status?.conditions, 'Succeeded')).toMatchObject({
+      reason: 'DeadlineExceeded',
+      message: 'spec.deadline, 12s from its creation, has passed in phase Copying',
+    });
   });
 
   it('is cancelled by its deletion: the target drops its copy, the container has not noticed', async () => {
