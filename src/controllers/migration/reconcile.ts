@@ -185,8 +185,11 @@ function begunMoves({ deps, admitted }: State, exceptUid: string): ActiveMove[] 
     if (hasBegun) admitted.delete(uid);
     if (!hasBegun || isOver(status)) continue;
     const stage = containers.cache.get(`${namespace}/${spec.container}`)?.status?.migration?.stage;
-    const part = status.phase === 'Completing' ? 'Arrived' : partOf(stage);
-    moves.set(uid, { source: status.source ?? '', target: status.target, part });
+    moves.set(uid, {
+      source: status.source ?? '',
+      target: status.target,
+      part: partOf(stage, status.phase),
+    });
   }
   for (const [uid, move] of admitted) moves.set(uid, move);
   moves.delete(exceptUid);

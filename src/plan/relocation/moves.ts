@@ -1,6 +1,6 @@
 import type { Container } from '../../crds/container.ts';
 import type { MigrationStage } from '../../crds/container-migration.ts';
-import type { Migration } from '../../crds/migration.ts';
+import type { Migration, MigrationPhase } from '../../crds/migration.ts';
 import { keyOf } from '../../crds/object.ts';
 
 /** A container that moves, or whose Migration was made and has not begun. */
@@ -33,8 +33,12 @@ export function isFinished({ status }: Pick<Migration, 'status'>): boolean {
   return FINISHED.has(status?.phase);
 }
 
-export function partOf(stage: MigrationStage | undefined): MovePart {
-  if (stage === 'Switched') return 'Arrived';
+/**
+ * @param stage of the claim, which goes as soon as the container runs on its target
+ * @param phase of the Migration, whose last work is that the copy at the source goes
+ */
+export function partOf(stage: MigrationStage | undefined, phase?: MigrationPhase): MovePart {
+  if (stage === 'Switched' || phase === 'Completing' || phase === 'Succeeded') return 'Arrived';
   return stage === 'Held' ? 'Switching' : 'Copying';
 }
 
@@ -67,7 +71,8 @@ export function activeMoves(
     // What was read of the container may be older than the end of its migration.
     const isBehind = (epochs.get(key) ?? Number.POSITIVE_INFINITY) < (migration.status?.epoch ?? 0);
     if ((isFinished(migration) && !isBehind) || moves.has(key) || source === undefined) continue;
-    moves.set(key, { source, target: migration.status?.target ?? migration.spec.targetNode });
+    const target = migration.status?.target ?? migration.spec.targetNode;
+    moves.set(key, { source, target, part: partOf(undefined, migration.status?.phase) });
   }
   return moves;
 }
