@@ -144,7 +144,7 @@ export function createLeaderActor({ name, world, network, store, useDevice }: De
       });
     });
 
-  const readBoth = (node: string, then: (record: NodeRecord) => void): void =>
+  const readBoth = (node: string, then: (record: NodeRecord, fresh: LeaseRecord) => void): void =>
     call(
       () => store.node(node),
       (record) =>
@@ -152,34 +152,26 @@ export function createLeaderActor({ name, world, network, store, useDevice }: De
           () => store.lease(node),
           (fresh) => {
             onLease(fresh);
-            then(record);
+            then(record, fresh);
           },
         ),
     );
 
   const revoke = (node: string, before: Standing & { is: 'Fenceable' }, done: () => void): void =>
-    call(
-      () => store.node(node),
-      (record) =>
-        call(
-          () => store.lease(node),
-          (fresh) => {
-            onLease(fresh);
-            const now = standing(node, record);
-            const isAsRead = leases.get(node)?.revision === fresh.revision;
-            if (!isAsRead || now.is !== 'Fenceable' || now.proof !== before.proof) return done();
-            world.log(name, `revokes the lease of ${node}: ${now.by}`);
-            const change = { holder: '', rejoinAsked: false, revokedBy: now.by };
-            call(
-              () => store.writeLease(node, fresh.revision, change),
-              (written) => {
-                if (written !== undefined) onLease(written);
-                done();
-              },
-            );
-          },
-        ),
-    );
+    readBoth(node, (record, fresh) => {
+      const now = standing(node, record);
+      const isAsRead = leases.get(node)?.revision === fresh.revision;
+      if (!isAsRead || now.is !== 'Fenceable' || now.proof !== before.proof) return done();
+      world.log(name, `revokes the lease of ${node}: ${now.by}`);
+      const change = { holder: '', rejoinAsked: false, revokedBy: now.by };
+      call(
+        () => store.writeLease(node, fresh.revision, change),
+        (written) => {
+          if (written !== undefined) onLease(written);
+          done();
+        },
+      );
+    });
 
   const grant = (node: string): void =>
     alone(`grant ${node}`, FORGET_MS, (done) => {

@@ -82,11 +82,11 @@ export const mutants: readonly Mutant[] = [
     rule: 'B',
     patches: [
       leader(
-        '() => store.writeLease(node, fresh.revision, change),\n              (written) => {\n                if',
-        '() => store.writeLease(node, store.lease(node).revision, change),\n              (written) => {\n                if',
+        '() => store.writeLease(node, fresh.revision, change),\n        (written) => {\n          if',
+        '() => store.writeLease(node, store.lease(node).revision, change),\n        (written) => {\n          if',
       ),
       leader('if (!isAsRead || now.is', 'if (now.is'),
-      leader('            onLease(fresh);\n            const now', '            const now'),
+      leader('            onLease(fresh);\n            then', '            then'),
     ],
     says: DOUBLE,
   },
