@@ -1,6 +1,6 @@
 import { type Static, Type } from 'typebox';
 import { conditionsSchema } from './conditions.ts';
-import { type FieldFault, GROUP, type KindDefinition, VERSION } from './kind.ts';
+import { AGE_COLUMN, type FieldFault, GROUP, type KindDefinition, VERSION } from './kind.ts';
 import { leaseTimingFaults, leaseTimingSchema } from './lease-timing.ts';
 import type { KubeObject } from './object.ts';
 import { migrationLimitsSchema, rebalanceSchema } from './rebalance.ts';
@@ -111,12 +111,7 @@ export const clusterPolicyKind: KindDefinition = {
       jsonPath: '.spec.nodeLease.fenceDelay',
       description: 'What guards have for stopping containers.',
     },
-    {
-      name: 'Age',
-      type: 'date',
-      jsonPath: '.metadata.creationTimestamp',
-      description: 'Time since creation.',
-    },
+    AGE_COLUMN,
   ],
   selectableFields: [],
   validate: (object) => clusterPolicyFaults(object as ClusterPolicy),

@@ -1,7 +1,7 @@
 import { type Static, Type } from 'typebox';
 import { conditionsSchema } from './conditions.ts';
 import { durationSchema } from './duration.ts';
-import { type FieldFault, GROUP, type KindDefinition, VERSION } from './kind.ts';
+import { AGE_COLUMN, type FieldFault, GROUP, type KindDefinition, VERSION } from './kind.ts';
 import { containerMigrationSchema, migrationPolicySchema } from './container-migration.ts';
 import type { KubeObject } from './object.ts';
 import { placementSchema, stringMap } from './placement.ts';
@@ -312,12 +312,7 @@ export const containerKind: KindDefinition = {
       jsonPath: '.status.restarts',
       description: 'How often it was started again.',
     },
-    {
-      name: 'Age',
-      type: 'date',
-      jsonPath: '.metadata.creationTimestamp',
-      description: 'Time since creation.',
-    },
+    AGE_COLUMN,
     {
       name: 'Image',
       type: 'string',

@@ -1,6 +1,6 @@
 import { type Static, Type } from 'typebox';
 import { conditionsSchema } from './conditions.ts';
-import { GROUP, type KindDefinition, VERSION } from './kind.ts';
+import { AGE_COLUMN, GROUP, type KindDefinition, VERSION } from './kind.ts';
 import type { KubeObject } from './object.ts';
 import { stringMap } from './placement.ts';
 
@@ -87,12 +87,7 @@ export const disruptionBudgetKind: KindDefinition = {
       jsonPath: '.status.allowed',
       description: 'How many more may be away now.',
     },
-    {
-      name: 'Age',
-      type: 'date',
-      jsonPath: '.metadata.creationTimestamp',
-      description: 'Time since creation.',
-    },
+    AGE_COLUMN,
   ],
   selectableFields: [],
 };

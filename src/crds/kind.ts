@@ -36,6 +36,14 @@ export interface PrinterColumn {
   priority?: 0 | 1;
 }
 
+/** The last column of every kind. */
+export const AGE_COLUMN: PrinterColumn = {
+  name: 'Age',
+  type: 'date',
+  jsonPath: '.metadata.creationTimestamp',
+  description: 'Time since creation.',
+};
+
 /** A cause in a 422's `details.causes`. */
 export interface FieldFault {
   /** `spec.image` */

@@ -1,6 +1,6 @@
 import { type Static, Type } from 'typebox';
 import { durationSchema, parseDurationMs } from './duration.ts';
-import { type FieldFault, GROUP, type KindDefinition, VERSION } from './kind.ts';
+import { AGE_COLUMN, type FieldFault, GROUP, type KindDefinition, VERSION } from './kind.ts';
 import { migrationStatus } from './migration-status.ts';
 import type { KubeObject } from './object.ts';
 import { bytesOf, quantitySchema } from './quantity.ts';
@@ -112,12 +112,7 @@ export const migrationKind: KindDefinition = {
       description: 'Of the present pass.',
     },
     { name: 'Pause', type: 'integer', jsonPath: '.status.pauseMs', description: 'Milliseconds away.' },
-    {
-      name: 'Age',
-      type: 'date',
-      jsonPath: '.metadata.creationTimestamp',
-      description: 'Time since creation.',
-    },
+    AGE_COLUMN,
     {
       name: 'Passes',
       type: 'integer',

@@ -1,7 +1,7 @@
 import { type Static, Type } from 'typebox';
 import { conditionsSchema } from './conditions.ts';
 import { durationSchema } from './duration.ts';
-import { type FieldFault, GROUP, type KindDefinition, VERSION } from './kind.ts';
+import { AGE_COLUMN, type FieldFault, GROUP, type KindDefinition, VERSION } from './kind.ts';
 import { drainSchema, drainStatusSchema, maintenanceSchema } from './maintenance.ts';
 import type { KubeObject } from './object.ts';
 import { quantitySchema } from './quantity.ts';
@@ -293,12 +293,7 @@ export const nodeKind: KindDefinition = {
       jsonPath: '.status.addresses[0].address',
       description: "The host's first address.",
     },
-    {
-      name: 'Age',
-      type: 'date',
-      jsonPath: '.metadata.creationTimestamp',
-      description: 'Time since creation.',
-    },
+    AGE_COLUMN,
     {
       name: 'Lease',
       type: 'string',

@@ -1,6 +1,6 @@
 import { type Static, Type } from 'typebox';
 import { conditionsSchema } from './conditions.ts';
-import { type FieldFault, GROUP, type KindDefinition, VERSION } from './kind.ts';
+import { AGE_COLUMN, type FieldFault, GROUP, type KindDefinition, VERSION } from './kind.ts';
 import type { KubeObject } from './object.ts';
 import { bytesOf, quantitySchema } from './quantity.ts';
 
@@ -150,12 +150,7 @@ export const storagePoolKind: KindDefinition = {
       jsonPath: '.status.containers',
       description: 'Containers that name it.',
     },
-    {
-      name: 'Age',
-      type: 'date',
-      jsonPath: '.metadata.creationTimestamp',
-      description: 'Time since creation.',
-    },
+    AGE_COLUMN,
     {
       name: 'Reclaim',
       type: 'string',

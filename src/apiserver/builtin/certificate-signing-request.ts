@@ -5,7 +5,7 @@ import {
   SHORTEST_SECONDS,
   type SigningCondition,
 } from '../../crds/certificate-signing-request.ts';
-import type { FieldFault } from '../../crds/kind.ts';
+import { AGE_COLUMN, type FieldFault } from '../../crds/kind.ts';
 import { messageOf } from '../../ports/errors.ts';
 import type { UserInfo } from '../auth/user.ts';
 import { readSigningRequest } from '../pki/signing-request.ts';
@@ -13,7 +13,7 @@ import type { ResourceDefinition } from '../resource.ts';
 import { duplicate, forbiddenField, invalidValue, required, unsupportedValue } from '../schema/fault.ts';
 import { isEqualJson } from '../schema/value.ts';
 import { humanDuration } from './human-duration.ts';
-import { AGE, integer, namesOf, text, time, topSchema } from './shapes.ts';
+import { integer, namesOf, text, time, topSchema } from './shapes.ts';
 
 /** Decided ones go after an hour, those that nobody decides about after a day, as in Kubernetes. */
 const DECIDED_TTL_MS = 3_600_000;
@@ -103,7 +103,7 @@ export const certificateSigningRequestResource: ResourceDefinition = {
     required: ['spec'],
   },
   columns: [
-    AGE,
+    AGE_COLUMN,
     { name: 'SignerName', type: 'string', jsonPath: '.spec.signerName', description: 'Who is to sign it.' },
     { name: 'Requestor', type: 'string', jsonPath: '.spec.username', description: 'Who asks.' },
     {

@@ -1,8 +1,8 @@
-import type { FieldFault } from '../../crds/kind.ts';
+import { AGE_COLUMN, type FieldFault } from '../../crds/kind.ts';
 import type { KubeObject } from '../../crds/object.ts';
 import type { ResourceDefinition } from '../resource.ts';
 import { invalidValue, tooLong } from '../schema/fault.ts';
-import { AGE, namesOf, textMap, topSchema } from './shapes.ts';
+import { namesOf, textMap, topSchema } from './shapes.ts';
 import { base64Faults, immutableFaults, keyFaults, MAX_DATA_BYTES, sizeOf } from './data.ts';
 
 export interface ConfigMap extends KubeObject {
@@ -22,7 +22,10 @@ export const configMapResource: ResourceDefinition = {
     binaryData: textMap('Bytes by key, in base64.'),
     immutable: { type: 'boolean', description: 'Whether the data can never be changed again.' },
   }),
-  columns: [{ name: 'Data', type: 'integer', jsonPath: '.data', description: 'How many keys it has.' }, AGE],
+  columns: [
+    { name: 'Data', type: 'integer', jsonPath: '.data', description: 'How many keys it has.' },
+    AGE_COLUMN,
+  ],
   cells: {
     Data: (object) => {
       const { data = {}, binaryData = {} } = object as ConfigMap;

@@ -1,8 +1,8 @@
 import type { ResourceDefinition } from '../resource.ts';
 import { invalidValue } from '../schema/fault.ts';
 import type { KubeObject } from '../../crds/object.ts';
-import type { FieldFault } from '../../crds/kind.ts';
-import { AGE, integer, namesOf, text, time, topSchema } from './shapes.ts';
+import { AGE_COLUMN, type FieldFault } from '../../crds/kind.ts';
+import { integer, namesOf, text, time, topSchema } from './shapes.ts';
 
 interface Lease extends KubeObject {
   spec?: { leaseDurationSeconds?: number; leaseTransitions?: number };
@@ -34,7 +34,7 @@ export const leaseResource: ResourceDefinition = {
   ),
   columns: [
     { name: 'Holder', type: 'string', jsonPath: '.spec.holderIdentity', description: 'Who holds it.' },
-    AGE,
+    AGE_COLUMN,
   ],
   selectableFields: [],
   hasStatus: false,

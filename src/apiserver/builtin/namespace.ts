@@ -1,8 +1,9 @@
 import type { KubeObject } from '../../crds/object.ts';
+import { AGE_COLUMN } from '../../crds/kind.ts';
 import type { ResourceDefinition } from '../resource.ts';
 import { dnsLabelFault } from '../selectors/qualified-name.ts';
 import { invalidValue } from '../schema/fault.ts';
-import { AGE, conditionList, namesOf, text, topSchema } from './shapes.ts';
+import { conditionList, namesOf, text, topSchema } from './shapes.ts';
 
 export interface Namespace extends KubeObject {
   spec: { finalizers?: string[] };
@@ -32,7 +33,7 @@ export const namespaceResource: ResourceDefinition = {
   }),
   columns: [
     { name: 'Status', type: 'string', jsonPath: '.status.phase', description: 'Active or Terminating.' },
-    AGE,
+    AGE_COLUMN,
   ],
   selectableFields: ['status.phase'],
   hasStatus: true,

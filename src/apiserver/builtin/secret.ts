@@ -1,9 +1,9 @@
-import type { FieldFault } from '../../crds/kind.ts';
+import { AGE_COLUMN, type FieldFault } from '../../crds/kind.ts';
 import type { KubeObject } from '../../crds/object.ts';
 import type { ResourceDefinition } from '../resource.ts';
 import { invalidValue, required, tooLong } from '../schema/fault.ts';
 import { base64Faults, immutableFaults, keyFaults, MAX_DATA_BYTES, sizeOf } from './data.ts';
-import { AGE, namesOf, text, textMap, topSchema } from './shapes.ts';
+import { namesOf, text, textMap, topSchema } from './shapes.ts';
 
 export interface Secret extends KubeObject {
   data?: Record<string, string>;
@@ -36,7 +36,7 @@ export const secretResource: ResourceDefinition = {
   columns: [
     { name: 'Type', type: 'string', jsonPath: '.type', description: 'What the data is for.' },
     { name: 'Data', type: 'integer', jsonPath: '.data', description: 'How many keys it has.' },
-    AGE,
+    AGE_COLUMN,
   ],
   cells: { Data: (object) => Object.keys((object as Secret).data ?? {}).length },
   selectableFields: ['type'],

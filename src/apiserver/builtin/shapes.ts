@@ -1,4 +1,3 @@
-import type { PrinterColumn } from '../../crds/kind.ts';
 import type { JsonSchema, ResourceDefinition } from '../resource.ts';
 
 /** What the schemas of the built-in kinds are put together from. */
@@ -58,13 +57,6 @@ export function topSchema(description: string, properties: Record<string, JsonSc
     },
   };
 }
-
-export const AGE: PrinterColumn = {
-  name: 'Age',
-  type: 'date',
-  jsonPath: '.metadata.creationTimestamp',
-  description: 'Time since creation.',
-};
 
 export function namesOf(
   kind: string,

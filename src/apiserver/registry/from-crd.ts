@@ -1,5 +1,5 @@
-import type { KindDefinition } from '../../crds/kind.ts';
-import { type CrdColumn, crdManifest, type CrdManifest } from '../../crds/manifest.ts';
+import { AGE_COLUMN, type KindDefinition } from '../../crds/kind.ts';
+import { crdManifest, type CrdManifest } from '../../crds/manifest.ts';
 import type { JsonSchema, ResourceDefinition } from '../resource.ts';
 
 /**
@@ -25,7 +25,7 @@ export function resourceFromCrd({ spec }: CrdManifest, version: string): Resourc
     shortNames,
     categories,
     schema,
-    columns: (served.additionalPrinterColumns ?? [AGE]).map(({ priority = 0, ...column }) => ({
+    columns: (served.additionalPrinterColumns ?? [AGE_COLUMN]).map(({ priority = 0, ...column }) => ({
       ...column,
       priority: priority === 0 ? 0 : 1,
     })),
@@ -37,13 +37,6 @@ export function resourceFromCrd({ spec }: CrdManifest, version: string): Resourc
       : { name: { pattern: name.pattern, maxLength: name.maxLength ?? 253 } }),
   };
 }
-
-const AGE: CrdColumn = {
-  name: 'Age',
-  type: 'date',
-  jsonPath: '.metadata.creationTimestamp',
-  description: 'Time since creation.',
-};
 
 /** A kind of Hostler as the API server serves it: its CRD, and the rules over several fields that a CRD cannot hold. */
 export function resourceFromKind(kind: KindDefinition): ResourceDefinition {
