@@ -11,6 +11,7 @@ import type { Fencer } from '../../src/ports/fencer.ts';
 import { silentLogger } from '../../src/ports/logger.ts';
 import { noMetrics } from '../../src/ports/metrics.ts';
 import { createFakeClock, type FakeClock } from './fake-clock.ts';
+import { expectNothingLeft } from './nothing-left.ts';
 import { createFakeObjectStore, type FakeObjectStore } from './fake-object-store.ts';
 
 /** All controllers over the API in memory, on a clock that stands still. */
@@ -108,6 +109,7 @@ export async function startTrial(
       always.abort();
       await clock.advance(0);
       await Promise.all(informing);
+      expectNothingLeft({ clock, store });
     },
   };
   await clock.advance(0);

@@ -26,6 +26,7 @@ import { createFakeGuard } from '../../support/fake-guard.ts';
 import { createFakeFolders } from '../../support/fake-folders.ts';
 import { createFakeHost } from '../../support/fake-host.ts';
 import { createFakeObjectStore } from '../../support/fake-object-store.ts';
+import { expectNothingLeft } from '../../support/nothing-left.ts';
 
 export const NODE = 'host-1';
 export const IMAGE = 'images:debian/12';
@@ -119,11 +120,13 @@ export function createAgentWorld(
       ended = agent.run(stop.signal);
       await clock.advance(600);
     },
+    /** Also checks that nothing goes on. Idempotent. */
     async stop() {
       stop.abort();
       await settle();
       await clock.advance(1);
       await ended;
+      expectNothingLeft({ clock, store });
     },
 
     /** A container as the leader places it. */
