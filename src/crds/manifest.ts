@@ -33,7 +33,7 @@ export interface CrdVersion {
   schema: { openAPIV3Schema: Record<string, unknown> };
 }
 
-export interface CrdColumn extends Omit<PrinterColumn, 'priority'> {
+interface CrdColumn extends Omit<PrinterColumn, 'priority'> {
   priority?: number;
 }
 
