@@ -5,7 +5,8 @@ import type { Container } from '../../src/crds/container.ts';
 import type { Node } from '../../src/crds/node.ts';
 import type { KubeObject } from '../../src/crds/object.ts';
 import { messageOf } from '../../src/ports/errors.ts';
-import { type ClusterHost, eventually, type FoundInstance, startTestCluster } from '../support/cluster.ts';
+import { type ClusterHost, type FoundInstance, startTestCluster } from '../support/cluster.ts';
+import { eventually } from '../support/waiting.ts';
 import type { TestCluster } from '../support/cluster.ts';
 
 /**

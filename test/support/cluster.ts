@@ -1,7 +1,6 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { LocalApi } from '../../src/cmd/local/api.ts';
 import { daemonRequest } from '../../src/cmd/local/daemon.ts';
 import { type LocalHost, startHost } from '../../src/cmd/local/host.ts';
@@ -13,7 +12,6 @@ import { localStatus, type PartStatus } from '../../src/cmd/local/status.ts';
 import { findLeaks, tearDown } from '../../src/cmd/local/teardown.ts';
 import { hostNames, type LocalOptions, localPaths, localServers } from '../../src/config/local.ts';
 import { instanceNameOf } from '../../src/crds/container.ts';
-import { messageOf } from '../../src/ports/errors.ts';
 import { createKubectl, type Kubectl } from './kubectl.ts';
 import { freePort } from './free-port.ts';
 
@@ -263,50 +261,4 @@ async function remove(stateDir: string): Promise<void> {
   await rm(stateDir, { recursive: true, force: true });
   const leaks = findLeaks(stateDir);
   if (leaks.length > 0) throw new Error(`Left over:\n${leaks.join('\n')}`);
-}
-
-/**
- * Asks again until there is an answer that is right. Errors count as wrong answers: what is asked may be away for a while.
- * @throws Error that says what was waited for, and the last answer
- */
-export async function eventually<T>(
-  what: string,
-  ask: () => Promise<T>,
-  isRight: (answer: T) => boolean,
-  deadlineMs = 20_000,
-): Promise<T> {
-  const deadline = performance.now() + deadlineMs;
-  let last: unknown;
-  for (;;) {
-    try {
-      const answer = await ask();
-      if (isRight(answer)) return answer;
-      last = answer;
-    } catch (error) {
-      last = error;
-    }
-    if (performance.now() > deadline) {
-      throw new Error(`Not within ${deadlineMs / 1_000} s: ${what}. Last: ${tell(last)}`);
-    }
-    await delay(100);
-  }
-}
-
-/** Asks again for `windowMs`; every answer must be right. */
-export async function throughout<T>(
-  what: string,
-  ask: () => Promise<T>,
-  isRight: (answer: T) => boolean,
-  windowMs: number,
-): Promise<void> {
-  const deadline = performance.now() + windowMs;
-  while (performance.now() < deadline) {
-    const answer = await ask();
-    if (!isRight(answer)) throw new Error(`Not all the time: ${what}. Now: ${tell(answer)}`);
-    await delay(200);
-  }
-}
-
-function tell(answer: unknown): string {
-  return answer instanceof Error ? messageOf(answer) : JSON.stringify(answer, undefined, 2);
 }

@@ -22,6 +22,7 @@ import type { Clock } from '../../src/ports/clock.ts';
 import { systemClock } from '../../src/ports/clock.ts';
 import type { Storage } from '../../src/ports/storage.ts';
 import { createFakeStorage } from './fake-storage.ts';
+import { until } from './waiting.ts';
 
 /** Any object, with its fields within reach of a test. */
 export type Loose = KubeObject & Record<string, unknown>;
@@ -138,19 +139,9 @@ function fixtureOver(registries: Registries, warnings: string[], stop: () => Pro
       const events = await registry(resource).watch(query, { ...call(signal), ...ends });
       return events[Symbol.asyncIterator]();
     },
-    eventually,
+    eventually: (check) => until('it came about', check, { withinMs: 15_000, pollMs: 5 }),
     stop,
   };
-}
-
-async function eventually<T>(check: () => Promise<T | undefined>): Promise<T> {
-  const endMs = performance.now() + 15_000;
-  for (;;) {
-    const found = await check();
-    if (found !== undefined) return found;
-    if (performance.now() > endMs) throw new Error('it did not come about within 15 s');
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
 }
 
 /** The Status with which `work` is refused. */

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { HostDriver, HostEvent, InstanceSpec, PoolSpec } from '../../../src/ports/host-driver.ts';
 
 /** What the suite needs to know about, and do to, the host behind a driver. */
@@ -93,20 +92,5 @@ export class EventLog {
       this.seen.push(event);
       this.#wake();
     }
-  }
-}
-
-/** The first value of `read` that is not undefined: for what the daemon tells nobody about. */
-export async function eventually<T>(
-  read: () => Promise<T | undefined>,
-  timeoutMs = 15_000,
-  pollMs = 5,
-): Promise<T> {
-  const signal = AbortSignal.timeout(timeoutMs);
-  for (;;) {
-    const value = await read();
-    if (value !== undefined) return value;
-    if (signal.aborted) throw new Error(`not within ${timeoutMs} ms`);
-    await delay(pollMs);
   }
 }

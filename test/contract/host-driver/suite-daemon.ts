@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { type Bench, EventLog, eventually, never, remove, specOf } from './harness.ts';
+import { type Bench, EventLog, never, remove, specOf } from './harness.ts';
+import { until } from '../../support/waiting.ts';
 
 /** Facts, events, and a daemon that goes away and comes back. */
 export function daemonContract(get: () => Bench): void {
@@ -63,7 +64,7 @@ export function daemonContract(get: () => Bench): void {
         const creation = driver
           .createInstance(spec, { start: false }, never)
           .catch((error: unknown) => error);
-        await eventually(() => driver.getInstance(spec.name, never));
+        await until('the creation has begun', () => driver.getInstance(spec.name, never));
         await bench.stopDaemon();
         await creation;
         await bench.startDaemon();

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { errorCode } from '../../../src/ports/errors.ts';
-import { type Bench, EventLog, eventually, never, remove, specOf } from './harness.ts';
+import { type Bench, EventLog, never, remove, specOf } from './harness.ts';
+import { until } from '../../support/waiting.ts';
 
 export function instanceContract(get: () => Bench, { canLoseReplies = true } = {}): void {
   const start = async (name: string, more: object = {}) => {
@@ -25,7 +26,7 @@ export function instanceContract(get: () => Bench, { canLoseReplies = true } = {
       expect(Date.parse(seen?.createdAt ?? '')).not.toBeNaN();
       expect(Date.parse(seen?.lastStartedAt ?? '')).not.toBeNaN();
       expect(await driver.listInstances(never)).toContainEqual(seen);
-      const addresses = await eventually(async () => {
+      const addresses = await until('it has an address', async () => {
         const found = await driver.getAddresses(spec.name, never);
         return found.length > 0 ? found : undefined;
       });

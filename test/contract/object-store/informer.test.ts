@@ -1,15 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { setTimeout as delay } from 'node:timers/promises';
 import { type Container, containerKind } from '../../../src/crds/container.ts';
-import { createObjectStore } from '../../../src/kube/object-store.ts';
+import { createObjectStore, type ObjectStoreOptions } from '../../../src/kube/object-store.ts';
 import { systemClock } from '../../../src/ports/clock.ts';
 import { silentLogger as logger } from '../../../src/ports/logger.ts';
 import { createInformer } from '../../../src/reconcile/informer.ts';
 import { startApiServer, type TestApiServer } from '../../support/api-server.ts';
 import { startTcpProxy, type TcpProxy } from '../../support/tcp-proxy.ts';
+import { until } from '../../support/waiting.ts';
 import { container, keyTo } from './store-under-test.ts';
-
-const WITHIN_MS = 15_000;
 
 describe('an informer of the API server over a bad network', () => {
   let api: TestApiServer;
@@ -27,10 +25,10 @@ describe('an informer of the API server over a bad network', () => {
   it('sees every version once and in order, through cuts and connections that fall silent, with one list', async () => {
     const { signal } = new AbortController();
     const stop = new AbortController();
-    const open = (servers: readonly string[]) =>
-      createObjectStore({ kubeConfig: api.kubeconfigPath, servers, userAgent: 'test', logger, pingMs: 200 });
-    const writer = open([]);
-    const reader = open([proxy.endpoint.replace('http:', 'https:')]);
+    const open = (more: Partial<ObjectStoreOptions> = {}) =>
+      createObjectStore({ kubeConfig: api.kubeconfigPath, userAgent: 'test', logger, ...more });
+    const writer = open();
+    const reader = open({ servers: [proxy.endpoint.replace('http:', 'https:')], pingMs: 200 });
     const lists: string[] = [];
     const informer = createInformer<Container>({
       store: {
@@ -47,7 +45,7 @@ describe('an informer of the API server over a bad network', () => {
     const seen: string[] = [];
     informer.onChange(({ new: now }) => seen.push(now?.metadata.resourceVersion ?? 'gone'));
     const ended = informer.start(stop.signal);
-    await until(() => informer.hasSynced());
+    await until('it has synced', () => informer.hasSynced());
 
     const { metadata } = await writer.create(containerKind, container('web'), signal);
     const written = [metadata.resourceVersion];
@@ -59,10 +57,10 @@ describe('an informer of the API server over a bad network', () => {
       }
       if (round % 3 === 0) proxy.cut();
       else if (round % 3 === 1) proxy.freeze();
-      await until(() => round % 3 === 1 || seen.length === written.length);
+      await until('all is seen', () => round % 3 === 1 || seen.length === written.length);
     }
     await writer.delete(containerKind, keyTo('web'), {}, signal);
-    await until(() => seen.at(-1) === 'gone');
+    await until('it is seen to be gone', () => seen.at(-1) === 'gone');
     expect(seen).toEqual([...written, 'gone']);
     expect(lists).toHaveLength(1);
     stop.abort();
@@ -71,11 +69,3 @@ describe('an informer of the API server over a bad network', () => {
     reader.close();
   });
 });
-
-async function until(holds: () => boolean): Promise<void> {
-  const endMs = performance.now() + WITHIN_MS;
-  while (!holds()) {
-    if (performance.now() > endMs) throw new Error(`It did not come to that within ${WITHIN_MS} ms`);
-    await delay(10);
-  }
-}

@@ -1,7 +1,7 @@
 import { expect } from '@jest/globals';
 import { join } from 'node:path';
 import type { Container } from '../../../src/crds/container.ts';
-import { eventually } from '../../support/cluster.ts';
+import { eventually } from '../../support/waiting.ts';
 import { container, isReady, type Trial } from '../scene.ts';
 
 const EXAMPLES = join(import.meta.dirname, '../../../examples');

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { localPaths } from '../../../src/config/local.ts';
 import { run } from '../../../src/cmd/local/process.ts';
-import { throughout } from '../../support/cluster.ts';
+import { throughout } from '../../support/waiting.ts';
 import { container, isReady, type Scene, type Trial } from '../scene.ts';
 
 /** While a daemon clears up after a start that failed, or an init that ended at once, it says that the instance runs. */

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Node } from '../../../src/crds/node.ts';
-import { eventually } from '../../support/cluster.ts';
+import { eventually } from '../../support/waiting.ts';
 import type { KubectlResult } from '../../support/kubectl.ts';
 import { clusterObject, container, type Scene } from '../scene.ts';
 

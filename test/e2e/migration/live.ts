@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect } from '@jest/globals';
 import { LIVE_FOLDER } from '../../../src/config/local.ts';
 import { findCondition } from '../../../src/crds/conditions.ts';
-import { eventually } from '../../support/cluster.ts';
+import { eventually } from '../../support/waiting.ts';
 import type { Scene, Trial } from '../scene.ts';
 import {
   applyBeating,

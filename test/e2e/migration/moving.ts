@@ -3,7 +3,8 @@ import { expect } from '@jest/globals';
 import type { Migration, MigrationSpec } from '../../../src/crds/migration.ts';
 import { isOver } from '../../../src/plan/migration/ending.ts';
 import { BEAT_FILE, BEAT_PATH, buildHeartbeatImage } from '../../faults/heartbeat-image.ts';
-import { type ClusterHost, eventually, type TestCluster } from '../../support/cluster.ts';
+import { type ClusterHost, type TestCluster } from '../../support/cluster.ts';
+import { eventually } from '../../support/waiting.ts';
 import { container, type Scene } from '../scene.ts';
 
 /** A container that appends a line to a file of its own root every 20 ms, and what can be asked about it while it moves. */

@@ -5,7 +5,7 @@ import { localPaths, SHARED_DIR } from '../../../src/config/local.ts';
 import { findCondition } from '../../../src/crds/conditions.ts';
 import type { StoragePool } from '../../../src/crds/storage-pool.ts';
 import { BEAT_FILE, BEAT_PATH } from '../../faults/heartbeat-image.ts';
-import { eventually } from '../../support/cluster.ts';
+import { eventually } from '../../support/waiting.ts';
 import { clusterObject, pool, type Scene, type Trial } from '../scene.ts';
 import type { Kill, Subject } from './kills.ts';
 import {

@@ -1,5 +1,5 @@
 import { expect } from '@jest/globals';
-import { eventually } from '../../support/cluster.ts';
+import { eventually } from '../../support/waiting.ts';
 import { container, isReady, nodeSays, type Scene, type Trial } from '../scene.ts';
 
 const ON_2 = { placement: { nodeName: 'host-2' } };

@@ -1,5 +1,5 @@
 import { expect } from '@jest/globals';
-import { eventually } from '../../support/cluster.ts';
+import { eventually } from '../../support/waiting.ts';
 import { container, isReady, type Trial } from '../scene.ts';
 
 const AGENTS = ['host-1 agent', 'host-2 agent', 'host-3 agent'];

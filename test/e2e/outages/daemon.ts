@@ -1,5 +1,5 @@
 import { expect } from '@jest/globals';
-import { eventually } from '../../support/cluster.ts';
+import { eventually } from '../../support/waiting.ts';
 import { container, isReady, nodeSays, type Trial } from '../scene.ts';
 
 const ON_3 = { placement: { nodeName: 'host-3' } };

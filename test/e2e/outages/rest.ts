@@ -1,5 +1,6 @@
 import { expect } from '@jest/globals';
-import { eventually, type TestCluster, throughout } from '../../support/cluster.ts';
+import { type TestCluster } from '../../support/cluster.ts';
+import { eventually, throughout } from '../../support/waiting.ts';
 import { container, type Trial } from '../scene.ts';
 
 const KINDS = [

@@ -1,6 +1,6 @@
 import { expect } from '@jest/globals';
 import type { StoragePool } from '../../../src/crds/storage-pool.ts';
-import { eventually } from '../../support/cluster.ts';
+import { eventually } from '../../support/waiting.ts';
 import { clusterObject, container, hostsWithPool, pool, type Scene, type Trial } from '../scene.ts';
 import { unschedulable } from './nodes.ts';
 

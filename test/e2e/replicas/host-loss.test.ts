@@ -3,13 +3,8 @@ import { stringify } from 'yaml';
 import { localApi } from '../../../src/cmd/local/api.ts';
 import { localServers } from '../../../src/config/local.ts';
 import { type Container, instanceNameOf } from '../../../src/crds/container.ts';
-import {
-  type ClusterHost,
-  eventually,
-  startTestCluster,
-  type TestCluster,
-  throughout,
-} from '../../support/cluster.ts';
+import { type ClusterHost, startTestCluster, type TestCluster } from '../../support/cluster.ts';
+import { eventually, throughout } from '../../support/waiting.ts';
 import { container } from '../scene.ts';
 
 /** A control plane on the three hosts, and the hosts' power plug: first that of the leader's, then a second server. */

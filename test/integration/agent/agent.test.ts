@@ -4,17 +4,13 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { NODES_GROUP } from '../../../src/apiserver/auth/user.ts';
-import { createAgent } from '../../../src/agent/agent.ts';
-import { openHostFolders } from '../../../src/agent/pools/host-folders.ts';
-import { openDesiredStateFile } from '../../../src/agent/state/desired-state-file.ts';
 import { type Container, containerKind, type ContainerSpec } from '../../../src/crds/container.ts';
 import { API_VERSION, HOST_FINALIZER, NODE_LEASE_NAMESPACE } from '../../../src/crds/kind.ts';
 import { type Lease, leaseRef } from '../../../src/crds/lease.ts';
 import { type Node, nodeKind } from '../../../src/crds/node.ts';
 import { type StoragePool, storagePoolKind } from '../../../src/crds/storage-pool.ts';
-import { createEventRecorder, eventRef } from '../../../src/kube/event-recorder.ts';
+import { eventRef } from '../../../src/kube/event-recorder.ts';
 import { createObjectStore } from '../../../src/kube/object-store.ts';
-import { DEFAULT_ALLOWED_CONFIG } from '../../../src/plan/lifecycle/config-filter.ts';
 import { systemClock as clock } from '../../../src/ports/clock.ts';
 import { silentLogger } from '../../../src/ports/logger.ts';
 import { noMetrics } from '../../../src/ports/metrics.ts';
@@ -24,6 +20,8 @@ import { createFakeHost, type FakeHost } from '../../support/fake-host.ts';
 import { letIn } from '../../support/let-in.ts';
 import { probeRbac, readRoles } from '../../support/rbac.ts';
 import { startTcpProxy, type TcpProxy } from '../../support/tcp-proxy.ts';
+import { startTestAgent } from '../../support/test-agent.ts';
+import { until } from '../../support/waiting.ts';
 
 /**
  * The agent, as its own identity, against the embedded API server over a real etcd, on a host in memory: what the API
@@ -67,61 +65,26 @@ async function startAgent(host = createFakeHost(clock)): Promise<Started> {
     requestTimeoutMs: 450,
     resetOnTimeout: true,
   });
-  const events = createEventRecorder({
-    ...common,
-    store,
-    source: { component: 'hostler-agent', host: NODE },
-  });
-  const stop = new AbortController();
-  const agent = createAgent(
+  const end = startTestAgent(
     {
       nodeName: NODE,
-      labels: {},
-      agentVersion: 'test',
-      defaultNetwork: 'incusbr0',
-      allowedConfig: DEFAULT_ALLOWED_CONFIG,
-      parallelCreates: 4,
-      statusMs: 2_000,
-      resyncMs: 60_000,
-    },
-    {
-      ...common,
+      host,
       store,
       leaseStore: letIn(leaseStore, () => people),
-      knownPeers: { read: async () => undefined, write: async () => {} },
-      host,
-      events,
-      folders: openHostFolders(clock),
-      desiredState: openDesiredStateFile(join(folder, 'desired-state.json')),
+      stateFile: join(folder, 'desired-state.json'),
     },
+    { resyncMs: 60_000 },
   );
-  const ended = agent.run(stop.signal);
   const one: Started = {
     host,
     async stop() {
-      stop.abort();
-      await ended;
-      events.close();
+      await end();
       store.close();
       leaseStore.close();
     },
   };
   started.push(one);
   return one;
-}
-
-/** Waits until `look` gives something; the real clock is everybody's here. */
-async function until<T>(
-  what: string,
-  look: () => Promise<T | undefined | false> | T | undefined | false,
-): Promise<T> {
-  const endMs = performance.now() + 15_000;
-  for (;;) {
-    const found = await look();
-    if (found !== undefined && found !== false) return found;
-    if (performance.now() > endMs) throw new Error(`Not within 15 s: ${what}`);
-    await pause(10);
-  }
 }
 
 const read = (name: string) => people.get<Container>(containerKind, { namespace: 'default', name }, never);

@@ -3,9 +3,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { createAgent } from '../../../src/agent/agent.ts';
-import { openHostFolders } from '../../../src/agent/pools/host-folders.ts';
-import { openDesiredStateFile } from '../../../src/agent/state/desired-state-file.ts';
 import { type Container, containerKind } from '../../../src/crds/container.ts';
 import { API_VERSION, HOST_FINALIZER } from '../../../src/crds/kind.ts';
 import { type Node, nodeKind } from '../../../src/crds/node.ts';
@@ -17,6 +14,8 @@ import type { ObjectStore } from '../../../src/ports/object-store.ts';
 import { startApiServer, type TestApiServer } from '../../support/api-server.ts';
 import { createFakeHost } from '../../support/fake-host.ts';
 import { letIn } from '../../support/let-in.ts';
+import { startTestAgent } from '../../support/test-agent.ts';
+import { until } from '../../support/waiting.ts';
 
 /** What an API server on an empty store costs a host: nothing, until an operator says that it is right so. */
 const NODE = 'host-1';
@@ -42,36 +41,25 @@ async function startAgent(
   await writeFile(kubeConfig, await api.nodeKubeconfig(NODE));
   const common = { clock, logger: silentLogger, metrics: noMetrics };
   const store = createObjectStore({ ...common, kubeConfig, userAgent: 'test' });
-  const stop = new AbortController();
-  const agent = createAgent(
+  const stop = startTestAgent(
     {
       nodeName: NODE,
-      labels: {},
-      agentVersion: 'test',
-      allowedConfig: [],
-      ...(acceptCluster === undefined ? {} : { acceptCluster }),
-      parallelCreates: 4,
-      statusMs: 500,
-      resyncMs: 2_000,
-    },
-    {
-      ...common,
+      host,
       store,
       leaseStore: letIn(store, () => people),
-      knownPeers: { read: async () => undefined, write: async () => {} },
-      host,
-      events: { record: () => {} },
-      folders: openHostFolders(clock),
-      desiredState: openDesiredStateFile(join(folder, 'desired-state.json')),
+      stateFile: join(folder, 'desired-state.json'),
+    },
+    {
+      statusMs: 500,
+      resyncMs: 2_000,
+      ...(acceptCluster === undefined ? {} : { acceptCluster }),
     },
   );
-  const ended = agent.run(stop.signal);
   let isStopped = false;
   const end = async (): Promise<void> => {
     if (isStopped) return;
     isStopped = true;
-    stop.abort();
-    await ended;
+    await stop();
     store.close();
   };
   ends.push(end);
@@ -89,14 +77,6 @@ async function startApi(pkiOf?: string): Promise<{ api: TestApiServer; people: O
   });
   ends.push(() => people.close());
   return { api, people };
-}
-
-async function until(what: string, holds: () => Promise<boolean> | boolean): Promise<void> {
-  const endMs = performance.now() + 15_000;
-  while (!(await holds())) {
-    if (performance.now() > endMs) throw new Error(`Not within 15 s: ${what}`);
-    await pause(20);
-  }
 }
 
 const readyOf = async (people: ObjectStore) =>

@@ -27,6 +27,7 @@ import { silentLogger as logger } from '../../../src/ports/logger.ts';
 import { freePort } from '../../support/free-port.ts';
 import { type HostlerProcess, startHostler } from '../../support/hostler-process.ts';
 import { createKubectl, type Kubectl } from '../../support/kubectl.ts';
+import { type Look, until } from '../../support/waiting.ts';
 
 /**
  * A real server with its etcd, and a real agent whose certificate ends within half a minute: it is renewed, taken up without
@@ -94,16 +95,8 @@ const readLease = () => store.get<Lease>(leaseRef, { namespace: NODE_LEASE_NAMES
 const requests = async () =>
   (await store.list<CertificateSigningRequest>(certificateSigningRequestRef, {}, signal)).items;
 
-async function until<T>(what: string, look: () => Promise<T | undefined | false>): Promise<T> {
-  const endMs = performance.now() + 60_000;
-  for (;;) {
-    const found = await look();
-    if (found !== undefined && found !== false) return found;
-    if (performance.now() > endMs)
-      throw new Error(`Not within a minute: ${what}\n${agent.stderr.slice(-3_000)}`);
-    await pause(50);
-  }
-}
+const soon = <T>(what: string, look: Look<T>) =>
+  until(what, look, { withinMs: 60_000, pollMs: 50, clue: () => agent.stderr.slice(-3_000) });
 
 /** What the agent shows those who ask it. */
 async function shownToPeers(): Promise<string> {
@@ -146,14 +139,14 @@ describe('an agent whose certificate is about to end', () => {
   it('has the next one at once, with the key beside it, and shows it to its peers', async () => {
     await issueFirst();
     agent = startAgent();
-    const renewed = await until('a certificate', () =>
+    const renewed = await soon('a certificate', () =>
       readFile(join(stateDir, 'client.pem'), 'utf8').catch(() => undefined),
     );
     expect((await stat(join(stateDir, 'client.pem'))).mode & 0o777).toBe(0o600);
     const certificate = new X509Certificate(renewed);
     expect(certificate.subject).toBe(new X509Certificate(first.certificatePem).subject);
     expect(renewed).toContain('PRIVATE KEY');
-    await until('the peers see it', async () => (await shownToPeers()) === certificate.fingerprint256);
+    await soon('the peers see it', async () => (await shownToPeers()) === certificate.fingerprint256);
     const [request] = await requests();
     expect(request?.status?.conditions).toMatchObject([{ type: 'Approved', reason: 'AutoApproved' }]);
     expect(
@@ -164,10 +157,10 @@ describe('an agent whose certificate is about to end', () => {
   }, 120_000);
 
   it('goes on renewing its lease long after the end of the first, as the same process', async () => {
-    await until('the lease is held', async () => (await readLease())?.spec?.holderIdentity === NODE);
+    await soon('the lease is held', async () => (await readLease())?.spec?.holderIdentity === NODE);
     const lease = followLease();
     const endMs = Date.parse(new X509Certificate(first.certificatePem).validTo);
-    await until('the first is over', async () => Date.now() > endMs + 8_000);
+    await soon('the first is over', async () => Date.now() > endMs + 8_000);
     await lease.end();
     const terms = new Set(lease.seen.map(({ spec }) => spec?.leaseTransitions));
     expect(terms.size).toBe(1);
@@ -197,7 +190,7 @@ describe('an agent whose certificate is about to end', () => {
     expect(await agent.stop()).toBe(0);
     const before = (await readLease())?.spec?.renewTime;
     agent = startAgent();
-    await until('the lease goes on', async () => {
+    await soon('the lease goes on', async () => {
       const { renewTime, holderIdentity } = (await readLease())?.spec ?? {};
       return holderIdentity === NODE && renewTime !== before;
     });
@@ -230,7 +223,7 @@ describe('kubectl', () => {
     }
     expect((await kubectl.run(['certificate', 'approve', 'carol'], {})).stdout).toContain('carol approved');
     expect((await kubectl.run(['certificate', 'deny', 'eve'], {})).stdout).toContain('eve denied');
-    const issued = await until('carol has a certificate', async () => {
+    const issued = await soon('carol has a certificate', async () => {
       const [carol] = (await requests()).filter(({ metadata }) => metadata.name === 'carol');
       return carol?.status?.certificate;
     });

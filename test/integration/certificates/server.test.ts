@@ -4,7 +4,6 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
-import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
 import { etcdPkiFolder } from '../../../src/apiserver/pki/folders.ts';
@@ -15,6 +14,7 @@ import { silentLogger as logger } from '../../../src/ports/logger.ts';
 import { noMetrics } from '../../../src/ports/metrics.ts';
 import { createFakeClock, type FakeClock } from '../../support/fake-clock.ts';
 import { createFakeStorage } from '../../support/fake-storage.ts';
+import { until } from '../../support/waiting.ts';
 
 /** A server that has run for 250 days: what it holds of certificates was good for a year, and a third of that is not left. */
 const DAY_MS = 86_400_000;
@@ -53,13 +53,8 @@ async function shownAt(url: string, tls: object = {}): Promise<string> {
   return fingerprint256;
 }
 
-async function untilOther(what: string, first: string, look: () => Promise<string>): Promise<void> {
-  const endMs = performance.now() + 20_000;
-  while ((await look()) === first) {
-    if (performance.now() > endMs) throw new Error(`${what} stays the same`);
-    await pause(20);
-  }
-}
+const untilOther = (what: string, first: string, look: () => Promise<string>) =>
+  until(`${what} is another`, async () => (await look()) !== first);
 
 /** Until today, and the next look at the certificates. */
 async function grow(): Promise<void> {

@@ -15,7 +15,7 @@ import { draftLike } from '../../../src/kube/signing-request.ts';
 import type { CertificateDraft } from '../../../src/ports/own-certificate.ts';
 import { silentLogger as logger } from '../../../src/ports/logger.ts';
 import { type ApiServers, type OneApiServer, startApiServers } from '../../support/api-servers.ts';
-import { eventually } from '../../support/cluster.ts';
+import { eventually } from '../../support/waiting.ts';
 import { signingRequest } from '../../support/signing-requests.ts';
 
 /**

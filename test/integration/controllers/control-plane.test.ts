@@ -1,6 +1,4 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Container, containerKind } from '../../../src/crds/container.ts';
 import { type Condition, findCondition } from '../../../src/crds/conditions.ts';
@@ -10,9 +8,11 @@ import { type StoragePool, storagePoolKind } from '../../../src/crds/storage-poo
 import { createObjectStore } from '../../../src/kube/object-store.ts';
 import { silentLogger } from '../../../src/ports/logger.ts';
 import { startApiServer, type TestApiServer } from '../../support/api-server.ts';
-import { type HostlerProcess, startHostler } from '../../support/hostler-process.ts';
+import { startController } from '../../support/controller-process.ts';
+import type { HostlerProcess } from '../../support/hostler-process.ts';
 import { createKubectl, type Kubectl } from '../../support/kubectl.ts';
 import { type ScriptedAgents, startAgents } from '../../support/scripted-agents.ts';
+import { until } from '../../support/waiting.ts';
 
 const { signal } = new AbortController();
 const hosts = ['host-1', 'host-2', 'host-3'];
@@ -26,14 +26,10 @@ beforeAll(async () => {
   api = await startApiServer();
   kubectl = await createKubectl(api.kubeconfigPath);
   store = createObjectStore({ kubeConfig: api.kubeconfigPath, userAgent: 'test', logger: silentLogger });
-  const kubeconfig = join(api.dataDir, 'controller.kubeconfig');
-  await writeFile(kubeconfig, await api.kubeconfigFor('system:hostler:controller', ['system:masters']));
-  const start = () =>
-    startHostler(['controller', '--kubeconfig', kubeconfig, '--etcd', api.etcd.endpoint, '--listen', '0']);
-  const first = start();
+  const first = await startController(api);
   replicas = [first];
   await first.says('stderr', /"leading"/);
-  const second = start();
+  const second = await startController(api);
   replicas.push(second);
   await second.says('stderr', /another replica leads/);
   agents = startAgents(store, hosts);
@@ -49,15 +45,6 @@ afterAll(async () => {
 
 const containers = async () => (await store.list<Container>(containerKind, {}, signal)).items;
 const pool = (name: string) => store.get<StoragePool>(storagePoolKind, { name }, signal);
-const until = async <T>(what: string, look: () => Promise<T | undefined | false>): Promise<T> => {
-  const endMs = performance.now() + 20_000;
-  for (;;) {
-    const found = await look();
-    if (found !== undefined && found !== false) return found;
-    if (performance.now() > endMs) throw new Error(`${what} did not come about in time`);
-    await pause(50);
-  }
-};
 const conditionOf = (conditions: readonly Condition[] | undefined, type: string) =>
   findCondition(conditions, type);
 const manifest = (name: string, spec: object = {}) => ({

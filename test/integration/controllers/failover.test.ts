@@ -1,6 +1,4 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Container, containerKind } from '../../../src/crds/container.ts';
 import { findCondition } from '../../../src/crds/conditions.ts';
@@ -11,10 +9,12 @@ import { storagePoolKind } from '../../../src/crds/storage-pool.ts';
 import { createObjectStore } from '../../../src/kube/object-store.ts';
 import { silentLogger } from '../../../src/ports/logger.ts';
 import { startApiServer, type TestApiServer } from '../../support/api-server.ts';
+import { CONTROLLER, startController } from '../../support/controller-process.ts';
 import { type HostlerProcess, startHostler } from '../../support/hostler-process.ts';
 import { createKubectl, type Kubectl } from '../../support/kubectl.ts';
 import { probeRbac, readRoles } from '../../support/rbac.ts';
 import { type ScriptedAgents, startAgents } from '../../support/scripted-agents.ts';
+import { type Look, until } from '../../support/waiting.ts';
 
 const { signal } = new AbortController();
 const hosts = ['host-1', 'host-2', 'host-3'];
@@ -24,24 +24,13 @@ let store: ReturnType<typeof createObjectStore>;
 let agents: ScriptedAgents;
 let controller: HostlerProcess;
 /** What another Kubernetes cluster would allow the controllers. */
-const CONTROLLER = 'system:hostler:controller';
 const rbac = probeRbac(readRoles('controller'), ({ user }) => user.name === CONTROLLER);
 
 beforeAll(async () => {
   api = await startApiServer({ authorizer: rbac });
   kubectl = await createKubectl(api.kubeconfigPath);
   store = createObjectStore({ kubeConfig: api.kubeconfigPath, userAgent: 'test', logger: silentLogger });
-  const kubeconfig = join(api.dataDir, 'controller.kubeconfig');
-  await writeFile(kubeconfig, await api.kubeconfigFor(CONTROLLER, ['system:masters']));
-  controller = startHostler([
-    'controller',
-    '--kubeconfig',
-    kubeconfig,
-    '--etcd',
-    api.etcd.endpoint,
-    '--listen',
-    '0',
-  ]);
+  controller = await startController(api);
   agents = startAgents(store, hosts);
 }, 60_000);
 
@@ -57,16 +46,8 @@ const containers = async () => (await store.list<Container>(containerKind, {}, s
 const on = async (host: string) => (await containers()).filter(({ status }) => status?.nodeName === host);
 const lease = (name: string) => store.get<Lease>(leaseRef, { namespace: 'hostler-nodes', name }, signal);
 const nodeOf = (name: string) => store.get<Node>(nodeKind, { name }, signal);
-const until = async <T>(what: string, look: () => Promise<T | undefined | false>): Promise<T> => {
-  const endMs = performance.now() + 20_000;
-  for (;;) {
-    const found = await look();
-    if (found !== undefined && found !== false) return found;
-    if (performance.now() > endMs)
-      throw new Error(`${what} did not come about in time\n${controller.stderr.slice(-4_000)}`);
-    await pause(20);
-  }
-};
+const soon = <T>(what: string, look: Look<T>) =>
+  until(what, look, { clue: () => controller.stderr.slice(-4_000) });
 const manifest = (name: string, spec: object = {}) => ({
   apiVersion: API_VERSION,
   kind: 'Container',
@@ -91,14 +72,14 @@ describe('failover over a real API', () => {
       metadata: { name: 'default' },
       spec: { driver: 'dir' },
     });
-    await until('three that count', async () => {
+    await soon('three that count', async () => {
       const key = { namespace: 'hostler-nodes', name: 'hostler-members' };
       const map = (await store.get(configMapRef, key, signal)) as
         | { data?: Record<string, string> }
         | undefined;
       return map?.data?.['members'] === JSON.stringify(hosts);
     });
-    await until('valid leases and pools', async () => {
+    await soon('valid leases and pools', async () => {
       const nodes = await Promise.all(hosts.map(nodeOf));
       return nodes.every(
         (one) =>
@@ -113,7 +94,7 @@ describe('failover over a real API', () => {
       manifest('stays', { failover: { policy: 'Stay' }, placement: { nodeName: 'host-2' } }),
     ];
     await kubectl.apply({ apiVersion: 'v1', kind: 'List', items });
-    await until('all that are placed', async () =>
+    await soon('all that are placed', async () =>
       (await containers()).every(({ status }) => status?.nodeName),
     );
     expect((await containers()).map(({ status }) => status?.term)).toEqual(
@@ -129,11 +110,11 @@ describe('failover over a real API', () => {
     const lost = (await on('host-2')).length;
     agents.silence('host-2');
     const startMs = performance.now();
-    const firstMs = await until(
+    const firstMs = await soon(
       'the first move',
       async () => (await on('host-2')).length < lost && performance.now(),
     );
-    await until('all moves', async () => (await on('host-2')).length === 1);
+    await soon('all moves', async () => (await on('host-2')).length === 1);
     const endMs = performance.now();
     process.stdout.write(
       `node silent (duration 3 s + fenceDelay 1 s): first of ${lost - 1} containers placed elsewhere after ${Math.round(firstMs - startMs)} ms, last after ${Math.round(endMs - startMs)} ms\n`,
@@ -141,7 +122,7 @@ describe('failover over a real API', () => {
     expect(firstMs - startMs).toBeGreaterThan(3_500);
     expect((await lease('host-2'))?.spec).toMatchObject({ holderIdentity: '', leaseTransitions: 1 });
     await kubectl.run(['wait', '--for=condition=Fenced', 'node/host-2', '--timeout=10s']);
-    await until('a reason', async () => {
+    await soon('a reason', async () => {
       const [stays] = await on('host-2');
       return (
         stays?.status?.phase === 'Lost' &&
@@ -152,9 +133,9 @@ describe('failover over a real API', () => {
 
   it('lets it in again with the next term', async () => {
     agents.resume('host-2');
-    await until('a new term', async () => (await lease('host-2'))?.spec?.leaseTransitions === 2);
+    await soon('a new term', async () => (await lease('host-2'))?.spec?.leaseTransitions === 2);
     await kubectl.run(['wait', '--for=condition=LeaseValid', 'node/host-2', '--timeout=10s']);
-    await until('no taints', async () => (await nodeOf('host-2'))?.status?.taints === undefined);
+    await soon('no taints', async () => (await nodeOf('host-2'))?.status?.taints === undefined);
     expect((await lease('host-2'))?.spec?.holderIdentity).toBe('host-2');
   });
 
@@ -164,14 +145,14 @@ describe('failover over a real API', () => {
       JSON.stringify((await containers()).map(({ status }) => [status?.nodeName, status?.epoch]));
     const before = await places();
     for (const host of hosts) agents.silence(host);
-    await until('a halt', async () => {
+    await soon('a halt', async () => {
       const nodes = await Promise.all(hosts.map(nodeOf));
       return nodes.every((one) => findCondition(one?.status?.conditions, 'Fenced')?.reason === 'StormBrake');
     });
     await pause(3_000);
     expect(await places()).toBe(before);
     for (const host of hosts) agents.resume(host);
-    await until('valid leases', async () => {
+    await soon('valid leases', async () => {
       const nodes = await Promise.all(hosts.map(nodeOf));
       return nodes.every((one) => findCondition(one?.status?.conditions, 'LeaseValid')?.status === 'True');
     });
@@ -182,15 +163,15 @@ describe('failover over a real API', () => {
   it('fences a node whose lease was deleted, by a lease that it makes anew', async () => {
     agents.silence('host-3');
     await store.delete(leaseRef, { namespace: 'hostler-nodes', name: 'host-3' }, {}, signal);
-    const revoked = await until('a revoked lease', () => lease('host-3'));
+    const revoked = await soon('a revoked lease', () => lease('host-3'));
     expect(revoked.spec).toMatchObject({ holderIdentity: '', leaseTransitions: 1 });
     agents.resume('host-3');
-    await until('a new term', async () => (await lease('host-3'))?.spec?.leaseTransitions === 2);
+    await soon('a new term', async () => (await lease('host-3'))?.spec?.leaseTransitions === 2);
   });
 
   it('takes an operator at their word only about a node that is silent, and asks a device with its Secret', async () => {
     await kubectl.run(['annotate', 'nodes.hostler.dev', 'host-1', 'hostler.dev/fenced-by=alice']);
-    await until('no word', async () => {
+    await soon('no word', async () => {
       const { annotations = {} } = (await nodeOf('host-1'))?.metadata ?? {};
       return annotations['hostler.dev/fenced-by'] === undefined;
     });
@@ -204,10 +185,10 @@ describe('failover over a real API', () => {
     agents.silence('host-3');
     const body = { metadata: { annotations: { 'hostler.dev/guard': 'absent' } } };
     await store.mergePatch(leaseRef, { namespace: 'hostler-nodes', name: 'host-3' }, { body }, signal);
-    await until('a look at the Secret', async () => rbac.asked.has('get secrets'));
+    await soon('a look at the Secret', async () => rbac.asked.has('get secrets'));
     expect((await lease('host-3'))?.spec?.holderIdentity).toBe('host-3');
     agents.resume('host-3');
-    await until('a valid lease', async () => {
+    await soon('a valid lease', async () => {
       const found = await nodeOf('host-3');
       return findCondition(found?.status?.conditions, 'LeaseValid')?.status === 'True';
     });

@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { API_VERSION } from '../../../src/crds/kind.ts';
 import { type Migration, migrationKind } from '../../../src/crds/migration.ts';
@@ -8,7 +7,8 @@ import { type Node, nodeKind } from '../../../src/crds/node.ts';
 import { createObjectStore } from '../../../src/kube/object-store.ts';
 import { silentLogger } from '../../../src/ports/logger.ts';
 import { startApiServer, type TestApiServer } from '../../support/api-server.ts';
-import { type HostlerProcess, startHostler } from '../../support/hostler-process.ts';
+import { startController } from '../../support/controller-process.ts';
+import type { HostlerProcess } from '../../support/hostler-process.ts';
 import { createKubectl, type Kubectl, type KubectlResult } from '../../support/kubectl.ts';
 import { type ScriptedAgents, startAgents } from '../../support/scripted-agents.ts';
 
@@ -26,10 +26,7 @@ beforeAll(async () => {
   api = await startApiServer();
   kubectl = await createKubectl(api.kubeconfigPath);
   store = createObjectStore({ kubeConfig: api.kubeconfigPath, userAgent: 'test', logger: silentLogger });
-  const kubeconfig = join(api.dataDir, 'controller.kubeconfig');
-  await writeFile(kubeconfig, await api.kubeconfigFor('system:hostler:controller', ['system:masters']));
-  const flags = ['--kubeconfig', kubeconfig, '--etcd', api.etcd.endpoint, '--listen', '0'];
-  controllers = startHostler(['controller', ...flags]);
+  controllers = await startController(api);
   await controllers.says('stderr', /"leading"/);
   agents = startAgents(store, ['host-1', 'host-2']);
   const program = await kubectl.file(

@@ -1,10 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { createAgent } from '../../../src/agent/agent.ts';
-import { openHostFolders } from '../../../src/agent/pools/host-folders.ts';
-import { openDesiredStateFile } from '../../../src/agent/state/desired-state-file.ts';
 import { type Container, containerKind } from '../../../src/crds/container.ts';
 import { API_VERSION } from '../../../src/crds/kind.ts';
 import { isConditionTrue } from '../../../src/crds/conditions.ts';
@@ -12,16 +8,17 @@ import { type Node, nodeKind } from '../../../src/crds/node.ts';
 import { type Migration, migrationKind, transferSecretName } from '../../../src/crds/migration.ts';
 import { type StoragePool, storagePoolKind } from '../../../src/crds/storage-pool.ts';
 import { type Secret, secretRef } from '../../../src/crds/secret.ts';
-import { createEventRecorder } from '../../../src/kube/event-recorder.ts';
 import { createObjectStore } from '../../../src/kube/object-store.ts';
-import { DEFAULT_ALLOWED_CONFIG } from '../../../src/plan/lifecycle/config-filter.ts';
 import { systemClock as clock } from '../../../src/ports/clock.ts';
 import { silentLogger } from '../../../src/ports/logger.ts';
 import { noMetrics } from '../../../src/ports/metrics.ts';
 import { startApiServer, type TestApiServer } from '../../support/api-server.ts';
+import { startController } from '../../support/controller-process.ts';
 import { createFakeHost, type FakeHost } from '../../support/fake-host.ts';
 import type { FakeNetwork } from '../../support/fake-transfers.ts';
-import { type HostlerProcess, startHostler } from '../../support/hostler-process.ts';
+import type { HostlerProcess } from '../../support/hostler-process.ts';
+import { startTestAgent } from '../../support/test-agent.ts';
+import { type Look, until } from '../../support/waiting.ts';
 
 /**
  * Agents with identities of their own, and `hostler controller`, against the embedded API server over a real etcd: what the
@@ -54,39 +51,9 @@ async function startAgent(name: string, network: FakeNetwork): Promise<void> {
   host.passMs = 200;
   hosts.set(name, host);
   const store = await storeOf(`system:hostler:node:${name}`, ['hostler:nodes']);
-  const events = createEventRecorder({
-    ...common,
-    store,
-    source: { component: 'hostler-agent', host: name },
-  });
-  const stop = new AbortController();
-  const agent = createAgent(
-    {
-      nodeName: name,
-      labels: {},
-      agentVersion: 'test',
-      defaultNetwork: 'incusbr0',
-      allowedConfig: DEFAULT_ALLOWED_CONFIG,
-      parallelCreates: 4,
-      statusMs: 2_000,
-      resyncMs: 10_000,
-    },
-    {
-      ...common,
-      store,
-      leaseStore: store,
-      knownPeers: { read: async () => undefined, write: async () => {} },
-      host,
-      events,
-      folders: openHostFolders(clock),
-      desiredState: openDesiredStateFile(join(api.dataDir, `${name}.json`)),
-    },
-  );
-  const ended = agent.run(stop.signal);
+  const end = startTestAgent({ nodeName: name, host, store, stateFile: join(api.dataDir, `${name}.json`) });
   stops.push(async () => {
-    stop.abort();
-    await ended;
-    events.close();
+    await end();
     store.close();
   });
 }
@@ -94,10 +61,7 @@ async function startAgent(name: string, network: FakeNetwork): Promise<void> {
 beforeAll(async () => {
   api = await startApiServer();
   people = createObjectStore({ ...common, kubeConfig: api.kubeconfigPath, userAgent: 'test' });
-  const kubeconfig = join(api.dataDir, 'controller.kubeconfig');
-  await writeFile(kubeconfig, await api.kubeconfigFor('system:hostler:controller', ['system:masters']));
-  const flags = ['--kubeconfig', kubeconfig, '--etcd', api.etcd.endpoint, '--listen', '0'];
-  controller = startHostler(['controller', ...flags]);
+  controller = await startController(api);
   await controller.says('stderr', /"leading"/);
   const network: FakeNetwork = new Map();
   for (const name of NAMES) await startAgent(name, network);
@@ -116,21 +80,13 @@ afterAll(async () => {
 }, 60_000);
 
 const KEY = { namespace: 'default', name: 'web' };
-const until = async <T>(what: string, look: () => Promise<T | undefined | false>): Promise<T> => {
-  const endMs = performance.now() + 60_000;
-  for (;;) {
-    const found = await look();
-    if (found !== undefined && found !== false) return found;
-    if (performance.now() > endMs) throw new Error(`${what} did not come about in time`);
-    await pause(20);
-  }
-};
+const soon = <T>(what: string, look: Look<T>) => until(what, look, { withinMs: 60_000 });
 const running = () =>
   [...hosts].filter(([, { instances }]) => instances.get('web--default')?.status === 'Running');
 
 describe('a migration over a real API', () => {
   it('moves the container, by keys that only the target can read', async () => {
-    await until('both nodes are ready', async () => {
+    await soon('both nodes are ready', async () => {
       const nodes = (await people.list<Node>(nodeKind, {}, signal)).items;
       const isReady = ({ status }: Node): boolean =>
         isConditionTrue(status?.conditions, 'Ready') && status?.pools?.[0]?.ready === true;
@@ -143,7 +99,7 @@ describe('a migration over a real API', () => {
       spec: { image: IMAGE, migration: { policy: 'Cold' } },
     };
     await people.create<Container>(containerKind, web, signal);
-    const placed = await until('the container runs', async () => {
+    const placed = await soon('the container runs', async () => {
       const found = await people.get<Container>(containerKind, KEY, signal);
       return found?.status?.phase === 'Running' && found;
     });
@@ -161,7 +117,7 @@ describe('a migration over a real API', () => {
       },
       signal,
     );
-    const offered = await until('keys are on their way', async () => {
+    const offered = await soon('keys are on their way', async () => {
       const migration = await people.get<Migration>(
         migrationKind,
         { namespace: 'default', name: 'm' },
@@ -178,7 +134,7 @@ describe('a migration over a real API', () => {
     await expect(its!.get<Secret>(secretRef, secret, signal)).resolves.toBeDefined();
     its!.close();
     others!.close();
-    const done = await until('the migration is over', async () => {
+    const done = await soon('the migration is over', async () => {
       const migration = await people.get<Migration>(
         migrationKind,
         { namespace: 'default', name: 'm' },

@@ -9,7 +9,7 @@ import { hasCode, messageOf } from '../../../src/ports/errors.ts';
 import { silentLogger as logger } from '../../../src/ports/logger.ts';
 import type { ObjectStore } from '../../../src/ports/object-store.ts';
 import { createInformer, type Informer } from '../../../src/reconcile/informer.ts';
-import { eventually } from '../../support/cluster.ts';
+import { eventually } from '../../support/waiting.ts';
 import { startHostler } from '../../support/hostler-process.ts';
 import { createKubectl, type Kubectl } from '../../support/kubectl.ts';
 import { configMap } from '../../support/manifests.ts';
