@@ -28,7 +28,10 @@ export interface ControllerTrial {
   settle(ms?: number): Promise<void>;
   /** Ends the controllers and begins anew with others, as a change of leader does. */
   changeLeader(): Promise<void>;
+  /** Ends the controllers, and checks that nothing goes on. */
   stop(): Promise<void>;
+  /** Ends the controllers, whatever else is on the clock. */
+  end(): Promise<void>;
 }
 
 /**
@@ -103,12 +106,15 @@ export async function startTrial(
       await depose();
       lead();
     },
-    async stop() {
+    async end() {
       await depose();
       renewing.cancel();
       always.abort();
       await clock.advance(0);
       await Promise.all(informing);
+    },
+    async stop() {
+      await trial.end();
       expectNothingLeft({ clock, store });
     },
   };

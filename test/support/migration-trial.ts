@@ -73,7 +73,6 @@ export async function startMigrations(
   const find = <T extends KubeObject>(all: readonly T[], name: string): T | undefined =>
     all.find(({ metadata }) => metadata.name === name);
   const { store, clock } = trial;
-  const stop = trial.stop.bind(trial);
   const result: MigrationTrial = Object.assign(trial, {
     hosts,
     run: (seconds: number) => clock.advance(seconds * 1_000),
@@ -106,7 +105,7 @@ export async function startMigrations(
     async stop() {
       for (const host of Object.values(hosts)) host.kill();
       await clock.advance(0);
-      await stop();
+      await trial.end();
     },
   });
   for (const host of Object.values(hosts)) host.start();
