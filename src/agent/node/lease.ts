@@ -4,18 +4,14 @@ import {
   deadlineMs,
   type LeaseAction,
   nextLeaseAction,
-  type NodeLeaseState,
   onLeaseRead,
   onReadFailed,
   onRenewed,
   onRenewFailed,
-  onSent,
-  startNodeLease,
 } from '../../plan/failover/node-lease.ts';
-import { disarmed } from '../../plan/failover/guard.ts';
 import { leaseRecord } from '../../plan/failover/lease-record.ts';
 import type { FailoverTiming } from '../../plan/failover/timing.ts';
-import { type Moment, nowBefore } from '../../plan/failover/two-clocks.ts';
+import type { Moment } from '../../plan/failover/two-clocks.ts';
 import { shouldAskPeers, witnessAnswer } from '../../plan/failover/witness.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { withDeadline } from '../../ports/deadline.ts';
@@ -28,6 +24,7 @@ import type { Runnable } from '../../reconcile/runnable.ts';
 import type { GuardLink } from '../guard/guard-link.ts';
 import { createPause, type Pause } from './pause.ts';
 import { microTime, readingOf, rejoining, renewed } from './lease-object.ts';
+import { LeaseState } from './lease-state.ts';
 import { createTimingKeeper, type Said, type TimingKeeper } from './timing-keeper.ts';
 import type { Witnesses } from './witnesses.ts';
 
@@ -74,8 +71,6 @@ export interface NodeLeaseDeps {
 
 /** Of the time between two renewals: an answer that takes longer is none. */
 const ANSWER_WITHIN = 0.9;
-/** Of the duration: a start that takes longer than the rest meets the guard. */
-const START_MARGIN = 0.4;
 const ASK_EVERY_MS = 250;
 
 export function createNodeLease(deps: NodeLeaseDeps): NodeLease {
@@ -88,10 +83,9 @@ class LeaseLoop implements NodeLease {
   readonly #key: { namespace: string; name: string };
   readonly #pause: Pause;
   readonly #timing: TimingKeeper;
-  #state: NodeLeaseState;
+  readonly #state: LeaseState;
   /** As it was last read or written; the state's resourceVersion is its. */
   #lease: Lease | undefined;
-  #wallDeadlineMs = Number.NEGATIVE_INFINITY;
   #renewals = 0;
   #lastAskedMs = Number.NEGATIVE_INFINITY;
   #isTroubled: boolean | undefined;
@@ -101,11 +95,11 @@ class LeaseLoop implements NodeLease {
     this.#key = { namespace: NODE_LEASE_NAMESPACE, name: deps.nodeName };
     this.#pause = createPause(deps.clock);
     this.#timing = createTimingKeeper(deps.guard, () => deps.onTiming());
-    this.#state = startNodeLease(deps.clock.monotonicMs(), disarmed, undefined);
+    this.#state = new LeaseState({ ...deps, timing: this.#timing, onChange: () => this.#pause.end() });
   }
 
   isHeld(): boolean {
-    return this.#state.mode === 'Held' && !this.isExpired();
+    return this.#state.isHeld();
   }
 
   ready(): boolean {
@@ -113,7 +107,7 @@ class LeaseLoop implements NodeLease {
   }
 
   isExpired(): boolean {
-    return this.#deps.clock.monotonicMs() >= deadlineMs(this.#state);
+    return this.#state.isExpired();
   }
 
   timing(): FailoverTiming | undefined {
@@ -122,24 +116,20 @@ class LeaseLoop implements NodeLease {
 
   want(timing: FailoverTiming): void {
     this.#timing.want(timing);
-    const { nextMs, lastSentMs } = this.#state;
+    const { nextMs, lastSentMs } = this.#state.get();
     // The next renewal may have been put off for longer than the pace is now.
-    this.#change({ ...this.#state, nextMs: Math.min(nextMs, lastSentMs + timing.renewMs) });
+    this.#state.change({ ...this.#state.get(), nextMs: Math.min(nextMs, lastSentMs + timing.renewMs) });
   }
 
   cutOffForMs(): number {
-    return witnessAnswer(this.#state, this.#deps.clock.monotonicMs());
+    return witnessAnswer(this.#state.get(), this.#deps.clock.monotonicMs());
   }
 
   async start(signal: AbortSignal): Promise<void> {
     const { clock, guard } = this.#deps;
     const report = await guard.atStart(signal);
     if (report !== undefined) this.#deps.onGuard(report);
-    const { term, deadlineMs: until } = report ?? disarmed;
-    const before = this.#timing.begin(report);
-    const { monotonicMs, wallMs } = this.#now();
-    this.#state = startNodeLease(monotonicMs, { term, deadlineMs: until }, before);
-    this.#wallDeadlineMs = wallMs + until - monotonicMs;
+    this.#state.begin(report, this.#timing.begin(report));
     const running = new Set<Promise<void>>();
     const run = (task: Promise<void>): void => {
       running.add(task);
@@ -149,7 +139,7 @@ class LeaseLoop implements NodeLease {
       if (this.#shouldAsk()) run(this.#askPeers(signal));
       const task = this.#act(signal);
       if (task !== undefined) run(task);
-      const next = nextLeaseAction(this.#state, clock.monotonicMs());
+      const next = nextLeaseAction(this.#state.get(), clock.monotonicMs());
       const waitMs = next.do === 'wait' ? next.untilMs - clock.monotonicMs() : 0;
       await this.#pause.wait(Math.min(Math.max(waitMs, 0), this.#beatMs()), signal);
     }
@@ -157,59 +147,13 @@ class LeaseLoop implements NodeLease {
     await this.#deps.onStop((inner) => this.#renewUnarmed(inner));
   }
 
-  #now(): Moment {
-    const { clock } = this.#deps;
-    return { monotonicMs: clock.monotonicMs(), wallMs: clock.nowMs() };
-  }
-
-  /** Now, as seen from the end of the permission: a host that slept has less left of it than its monotonic clock says. */
-  #nowBeforeEnd(): number {
-    const end = { monotonicMs: deadlineMs(this.#state), wallMs: this.#wallDeadlineMs };
-    return nowBefore(end, this.#now());
-  }
-
-  #startMarginMs(): number {
-    return this.#timing.kept().durationMs * START_MARGIN;
-  }
-
-  #hasTimeForStarts(): boolean {
-    return this.isHeld() && this.#nowBeforeEnd() + this.#startMarginMs() <= deadlineMs(this.#state);
-  }
-
   #act(signal: AbortSignal): Promise<void> | undefined {
     const nowMs = this.#deps.clock.monotonicMs();
-    const action = nextLeaseAction(this.#state, nowMs);
+    const action = nextLeaseAction(this.#state.get(), nowMs);
     if (action.do === 'wait') return undefined;
-    const said = this.#timing.toSay(nowMs, deadlineMs(this.#state));
-    this.#state = onSent(this.#state, action, nowMs, said.timing);
+    const said = this.#timing.toSay(nowMs, deadlineMs(this.#state.get()));
+    this.#state.sent(action, nowMs, said.timing);
     return action.do === 'renew' ? this.#renew(action, said, signal) : this.#read(signal);
-  }
-
-  /** @param from the moment from which a new deadline counts */
-  #change(next: NodeLeaseState, from?: Moment): void {
-    const { guard } = this.#deps;
-    const couldStart = this.#hasTimeForStarts();
-    const before = deadlineMs(this.#state);
-    this.#state = next;
-    const deadline = deadlineMs(next);
-    if (deadline !== before && from !== undefined) {
-      this.#wallDeadlineMs = from.wallMs + deadline - from.monotonicMs;
-    }
-    const revoked = next.mode === 'Revoked';
-    // What was read, but not renewed yet, gives no deadline: the guard's own one is as good.
-    if (next.mode !== 'Unread' && (revoked || Number.isFinite(deadline))) {
-      guard.setLease({
-        term: next.term,
-        deadlineMs: deadline,
-        wallDeadlineMs: revoked ? Number.NEGATIVE_INFINITY : this.#wallDeadlineMs,
-        revoked,
-        timing: this.#timing.kept(),
-        liveUntilMs: next.liveUntilMs,
-        startMarginMs: this.#startMarginMs(),
-      });
-    }
-    if (!couldStart && this.#hasTimeForStarts()) this.#deps.onHeld();
-    this.#pause.end();
   }
 
   async #renew(
@@ -218,7 +162,7 @@ class LeaseLoop implements NodeLease {
     signal: AbortSignal,
   ): Promise<void> {
     const { clock, metrics } = this.#deps;
-    const sent: Moment = { monotonicMs: this.#state.lastSentMs, wallMs: clock.nowMs() };
+    const sent: Moment = { monotonicMs: this.#state.get().lastSentMs, wallMs: clock.nowMs() };
     try {
       const lease = await this.#call('Renewing the node lease', signal, async (inner) => {
         await this.#deps.takeBackWord(inner);
@@ -229,17 +173,20 @@ class LeaseLoop implements NodeLease {
       this.#deps.witnesses.onSaid(leaseRecord(lease).uses);
       const nowMs = clock.monotonicMs();
       const resourceVersion = lease.metadata.resourceVersion ?? '';
-      this.#change(onRenewed(this.#state, { nowMs, resourceVersion }, this.#timing.kept()), sent);
+      this.#state.change(onRenewed(this.#state.get(), { nowMs, resourceVersion }, this.#timing.kept()), sent);
       metrics.observeSeconds('hostler_agent_lease_renewal_seconds', (nowMs - sent.monotonicMs) / 1_000);
       this.#tell(undefined);
     } catch (error) {
       if (signal.aborted) return;
       metrics.count('hostler_agent_lease_failures_total');
       const nowMs = clock.monotonicMs();
-      const next = onRenewFailed(this.#state, { nowMs, refused: hasCode(error, 'Conflict', 'NotFound') });
+      const next = onRenewFailed(this.#state.get(), {
+        nowMs,
+        refused: hasCode(error, 'Conflict', 'NotFound'),
+      });
       // An API that answers, and refuses for another reason, is not asked again and again.
       const isOdd = !hasCode(error, 'Conflict', 'NotFound', 'Timeout', 'Unavailable', 'Aborted');
-      this.#change(isOdd ? { ...next, nextMs: nowMs + this.#timing.kept().renewMs / 4 } : next);
+      this.#state.change(isOdd ? { ...next, nextMs: nowMs + this.#timing.kept().renewMs / 4 } : next);
       if (!hasCode(error, 'Conflict')) this.#tell(messageOf(error));
     }
   }
@@ -253,14 +200,14 @@ class LeaseLoop implements NodeLease {
     } catch (error) {
       if (signal.aborted) return;
       this.#tell(messageOf(error));
-      return this.#change(onReadFailed(this.#state, clock.monotonicMs(), this.#timing.kept()));
+      return this.#state.change(onReadFailed(this.#state.get(), clock.monotonicMs(), this.#timing.kept()));
     }
     this.#timing.onRead(this.#lease);
     const reading = readingOf(this.#lease);
-    const { mode } = this.#state;
+    const { mode } = this.#state.get();
     const at = { node: nodeName, nowMs: clock.monotonicMs(), timing: this.#timing.kept() };
-    const outcome = onLeaseRead(this.#state, reading, at);
-    this.#change(outcome.state);
+    const outcome = onLeaseRead(this.#state.get(), reading, at);
+    this.#state.change(outcome.state);
     const { mode: now, term } = outcome.state;
     if (now !== mode) logger.info({ mode: now, term }, 'the node lease was read');
     if (now !== 'Revoked') return;
@@ -288,7 +235,7 @@ class LeaseLoop implements NodeLease {
 
   /** In doubt, until the next question: whatever cut the last pause short, questions are no further apart. */
   #beatMs(): number {
-    if (this.#state.mode !== 'Doubtful') return this.#timing.kept().renewMs;
+    if (this.#state.get().mode !== 'Doubtful') return this.#timing.kept().renewMs;
     const sinceMs = this.#deps.clock.monotonicMs() - this.#lastAskedMs;
     return sinceMs < ASK_EVERY_MS ? ASK_EVERY_MS - sinceMs : ASK_EVERY_MS;
   }
@@ -297,30 +244,40 @@ class LeaseLoop implements NodeLease {
   #shouldAsk(): boolean {
     const nowMs = this.#deps.clock.monotonicMs();
     if (nowMs - this.#lastAskedMs < ASK_EVERY_MS) return false;
-    return this.#timing.isKnown() && shouldAskPeers(this.#state, this.#nowBeforeEnd(), this.#timing.kept());
+    return (
+      this.#timing.isKnown() &&
+      shouldAskPeers(this.#state.get(), this.#state.nowBeforeEnd(), this.#timing.kept())
+    );
   }
 
   async #askPeers(signal: AbortSignal): Promise<void> {
     const { clock, witnesses, logger } = this.#deps;
-    const asked = this.#now();
+    const asked = this.#state.now();
     this.#lastAskedMs = asked.monotonicMs;
     await witnesses.ask(asked, signal, (count) => {
-      const next = count(this.#state, { nowMs: this.#nowBeforeEnd(), timing: this.#timing.kept() });
-      if (next === this.#state) return;
+      const next = count(this.#state.get(), {
+        nowMs: this.#state.nowBeforeEnd(),
+        timing: this.#timing.kept(),
+      });
+      if (next === this.#state.get()) return;
       logger.debug(
         { forMs: Math.round(deadlineMs(next) - clock.monotonicMs()) },
         'most nodes are cut off: this one runs on',
       );
-      this.#change(next, asked);
+      this.#state.change(next, asked);
     });
   }
 
   /** The last renewal, with which the leader knows that the guard does not stop anything. */
   async #renewUnarmed(signal: AbortSignal): Promise<void> {
-    if (this.#state.mode !== 'Held') throw new HostlerError('Unavailable', 'The node lease is not held');
+    if (this.#state.get().mode !== 'Held')
+      throw new HostlerError('Unavailable', 'The node lease is not held');
     const nowMs = this.#deps.clock.monotonicMs();
-    const sinceReplyMs = nowMs - this.#state.repliedMs;
-    const said = { timing: this.#timing.toSay(nowMs, deadlineMs(this.#state)).timing, isGuardArmed: false };
+    const sinceReplyMs = nowMs - this.#state.get().repliedMs;
+    const said = {
+      timing: this.#timing.toSay(nowMs, deadlineMs(this.#state.get())).timing,
+      isGuardArmed: false,
+    };
     await this.#call('Renewing the node lease for the last time', signal, (inner) =>
       this.#write(said, sinceReplyMs, inner),
     );
@@ -329,7 +286,7 @@ class LeaseLoop implements NodeLease {
   async #write(what: Said, sinceReplyMs: number, signal: AbortSignal): Promise<Lease> {
     const { nodeName, store, clock, witnesses } = this.#deps;
     this.#timing.onSent(what.timing);
-    const { term, resourceVersion } = this.#state;
+    const { term, resourceVersion } = this.#state.get();
     const renewTime = microTime(clock.nowMs(), this.#renewals++);
     const membersVersion = witnesses.version();
     const renewal = { ...what, nodeName, term, resourceVersion, sinceReplyMs, renewTime, membersVersion };
@@ -344,7 +301,7 @@ class LeaseLoop implements NodeLease {
   /** Of one outage every request has another tale to tell: the first is enough. */
   #tell(trouble: string | undefined): void {
     const { logger } = this.#deps;
-    const { mode, term } = this.#state;
+    const { mode, term } = this.#state.get();
     const isNews = this.#isTroubled !== (trouble !== undefined);
     this.#isTroubled = trouble !== undefined;
     if (!isNews) return;
