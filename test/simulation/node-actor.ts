@@ -26,6 +26,8 @@ import { askMembers } from './ask-members.ts';
 import { createHost } from './host.ts';
 import type { Network } from './network.ts';
 import type { NodeActor } from './node.ts';
+import { createPlaced } from './placed.ts';
+import { storeRequests } from './store-requests.ts';
 import { createAgentTiming } from './node-timing.ts';
 import type { Runtime } from './runtime.ts';
 import { type NodePlan, timings } from './schedule.ts';
@@ -43,16 +45,15 @@ export interface NodeDeps {
   runtime: Runtime;
 }
 
-/** Of the time between two renewals, as src/agent/node/lease.ts has it; the same for the next two. */
+/** Of the time between two renewals, as src/agent/node/lease.ts and lease-state.ts have it; the same for the next two. */
 const ANSWER_WITHIN = 0.9;
 const START_MARGIN = 0.4;
 const ASK_EVERY_MS = 250;
 const RELIST_MS = 400;
 const HAND_OVER_MS = 900;
-const STOP_MS = 1_200;
 const NEVER = Number.NEGATIVE_INFINITY;
 
-/** A host with its agent: the state machines of the product, driven as src/agent/node/lease.ts and witnesses.ts do it. */
+/** A host with its agent: the state machines of the product, driven as src/agent/node does it. */
 export function createNodeActor(deps: NodeDeps): NodeActor {
   const { name, plan, peer, world, network, store, runtime } = deps;
   const me = network.endpoint(name);
@@ -61,8 +62,8 @@ export function createNodeActor(deps: NodeDeps): NodeActor {
   /** What people want. */
   let policy = timings[plan.timing];
 
-  /** On the disk: what is placed here, and who counts. */
-  const containers = new Map<string, ContainerRecord>();
+  const placed = createPlaced({ name, host, runtime });
+  /** On the disk, as what is placed: who counts. */
   let known: KnownMembers = {};
 
   // The process.
@@ -106,51 +107,11 @@ export function createNodeActor(deps: NodeDeps): NodeActor {
       timing.onOrdered(order);
       host.order({ lease: order });
     }
-    if (!wasHeld && isHeld()) sync();
+    if (!wasHeld && isHeld()) placed.sync();
     tick();
   };
 
-  /** Starts what may run here, and stops what was placed elsewhere. */
-  const sync = (): void => {
-    for (const { key, nodeName, term } of containers.values()) {
-      if (nodeName === name) {
-        if (!runtime.runsOn(key, name) && host.guard().mayStart({ instance: key, uid: key, term }))
-          runtime.start(key, name);
-      } else runtime.stop(key, name, { why: 'moved', withinMs: STOP_MS });
-    }
-  };
-  const tellGuard = (): void => {
-    const placed = [...containers.values()].filter(({ nodeName }) => nodeName === name);
-    host.order({ containers: placed.map(({ key, term }) => ({ instance: key, uid: key, term })) });
-  };
-
-  const request = <T>(
-    ask: () => T,
-    answered: (reply: T) => void,
-    failed: () => void,
-    withinMs: number,
-  ): void => {
-    let isDone = false;
-    let reply: T;
-    // The connection is this process's own: a process that was started later never reads the answer.
-    const heard = asAgent(() => {
-      if (isDone) return;
-      isDone = true;
-      answered(reply);
-    });
-    const late = asAgent(() => {
-      if (isDone) return;
-      isDone = true;
-      failed();
-    });
-    network.send(me, undefined, () => {
-      reply = ask();
-      network.send(undefined, me, heard);
-    });
-    host.after(withinMs, () => {
-      if (!isDone) late();
-    });
-  };
+  const request = storeRequests({ network, me, host, asAgent });
   const call = <T>(ask: () => T, answered: (reply: T) => void, failed: () => void): void =>
     request(ask, answered, failed, timing.kept().renewMs * ANSWER_WITHIN);
 
@@ -270,7 +231,7 @@ export function createNodeActor(deps: NodeDeps): NodeActor {
   /** The agent's own clockwork; everything else is an answer to something. */
   const heartbeat = (): void => {
     tick();
-    sync();
+    placed.sync();
     const action = nextLeaseAction(lease, monotonicMs());
     const untilMs = action.do === 'wait' ? action.untilMs - monotonicMs() : 0;
     const sinceMs = monotonicMs() - lastAskedMs;
@@ -279,13 +240,8 @@ export function createNodeActor(deps: NodeDeps): NodeActor {
     host.after(Math.max(1, Math.min(untilMs, beatMs)), asAgent(heartbeat));
   };
 
-  const onContainer = (placed: ContainerRecord): void => {
-    if (!isUp() || (containers.get(placed.key)?.revision ?? 0) >= placed.revision) return;
-    const old = containers.get(placed.key);
-    containers.set(placed.key, placed);
-    if (old?.nodeName !== name && placed.nodeName !== name) return;
-    tellGuard();
-    sync();
+  const onContainer = (container: ContainerRecord): void => {
+    if (isUp()) placed.learn(container);
   };
   const onMembers = ({ list }: MembersRecord): void => {
     if (isUp() && list !== undefined) known = onListRead(known, list);
@@ -296,9 +252,13 @@ export function createNodeActor(deps: NodeDeps): NodeActor {
   /** What a watch does first: the whole list, as often as it takes. */
   const relist = (): void =>
     request(
-      () => ({ placed: [...store.containers.values()], members: store.members(), node: store.node(name) }),
+      () => ({
+        containers: [...store.containers.values()],
+        members: store.members(),
+        node: store.node(name),
+      }),
       (seen) => {
-        for (const placed of seen.placed) onContainer(placed);
+        for (const container of seen.containers) onContainer(container);
         // Its own list request is late as well.
         if (me.lag.members === 0) onMembers(seen.members);
         else host.after(RELIST_MS, asAgent(relist));
@@ -323,15 +283,10 @@ export function createNodeActor(deps: NodeDeps): NodeActor {
     wallDeadlineMs = after(now, untilMs - now.monotonicMs).wallMs;
     lastAskedMs = NEVER;
     isWordTakenBack = false;
-    tellGuardIfAlive();
+    placed.tellNewGuard();
     relist();
     heartbeat();
   };
-  // A guard of an earlier agent has its list; one that has just begun gets what is on the disk.
-  const tellGuardIfAlive = (): void => {
-    if (host.guard().report().containers.length === 0 && containers.size > 0) tellGuard();
-  };
-
   store.watch(me, { onContainer, onMembers });
 
   return {
