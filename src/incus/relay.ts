@@ -1,7 +1,10 @@
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
-import type { Clock, Timer } from '../ports/clock.ts';
+import { connect, createServer, type AddressInfo, type OnReadOpts, type Socket } from 'node:net';
+import type { Clock } from '../ports/clock.ts';
 import { HostlerError } from '../ports/errors.ts';
-import { PULL_STALL_MS, type TransferProgress } from '../ports/host-transfer.ts';
+import type { TransferProgress } from '../ports/host-transfer.ts';
+import { type Flow, pumpBack, pumpFrom } from './pump.ts';
+import { TokenBucket } from './token-bucket.ts';
+import { TransferMeter } from './transfer-meter.ts';
 
 /**
  * What a pass moves goes from the source's daemon to ours through here: neither daemon counts bytes for others, limits them per
@@ -16,11 +19,12 @@ export interface Relay {
   close(): void;
 }
 
-/** How connections come and go; tests whose daemons are in namespaces have their own. */
+/** How connections come and go, each with ends that close on their own; tests whose daemons are in namespaces have their own. */
 export interface TransferNetwork {
   /** @returns where our daemon finds it: `127.0.0.1:41234` */
   listen(onConnection: (socket: Socket) => void): Promise<{ address: string; close(): void }>;
-  dial(host: string, port: number): Socket;
+  /** @param onread where to read into, and whom to tell: there are no `data` events */
+  dial(host: string, port: number, onread: OnReadOpts): Socket;
 }
 
 export interface RelayOptions {
@@ -34,20 +38,21 @@ export interface RelayOptions {
   onStall: () => void;
 }
 
-const TICK_MS = 500;
-/** Over how many ticks the rate is taken. */
-const WINDOW = 8;
-/** What may go at once under a limit. */
-const BURST_SECONDS = 0.25;
-
 export async function openRelay(options: RelayOptions): Promise<Relay> {
-  const { clock, network, target } = options;
+  const { clock, network, target, bandwidthBytesPerSecond, onProgress } = options;
   const sockets = new Set<Socket>();
-  const meter = new Meter(options, () => close());
-  const limiter =
-    options.bandwidthBytesPerSecond === undefined
-      ? undefined
-      : new TokenBucket(clock, options.bandwidthBytesPerSecond);
+  const onStall = (): void => {
+    close();
+    options.onStall();
+  };
+  const meter = new TransferMeter({ clock, onProgress, onStall });
+  const flow: Flow = {
+    clock,
+    meter,
+    ...(bandwidthBytesPerSecond === undefined
+      ? {}
+      : { limiter: new TokenBucket(clock, bandwidthBytesPerSecond) }),
+  };
   let isClosed = false;
 
   const listener = await network.listen((near) => {
@@ -55,21 +60,10 @@ export async function openRelay(options: RelayOptions): Promise<Relay> {
       near.destroy();
       return;
     }
-    const far = network.dial(target.hostname.replace(/^\[(.*)\]$/, '$1'), Number(target.port || 443));
-    const cut = (): void => {
-      for (const socket of [near, far]) {
-        socket.destroy();
-        sockets.delete(socket);
-      }
-    };
-    for (const socket of [near, far]) {
-      sockets.add(socket);
-      socket.setNoDelay(true);
-      socket.on('error', cut);
-      socket.on('close', cut);
-    }
-    pump(far, near, { meter, limiter, clock });
-    pump(near, far, { meter, limiter: undefined, clock });
+    const [host, port] = [target.hostname.replace(/^\[(.*)\]$/, '$1'), Number(target.port || 443)];
+    const far = pumpFrom((onread) => network.dial(host, port, onread), near, flow);
+    pumpBack(near, far, flow);
+    tie(near, far, sockets);
   });
   const close = (): void => {
     if (isClosed) return;
@@ -88,115 +82,26 @@ export async function openRelay(options: RelayOptions): Promise<Relay> {
   };
 }
 
-/** From one socket to the other, at most as fast as the other takes it and the limiter lets it. */
-function pump(
-  from: Socket,
-  to: Socket,
-  { meter, limiter, clock }: { meter: Meter; limiter: TokenBucket | undefined; clock: Clock },
-): void {
-  // Why reading is stopped at the moment; it goes on when neither holds.
-  let isFull = false;
-  let isEarly = false;
-  const goOn = (): void => {
-    if (!isFull && !isEarly) from.resume();
-  };
-  from.on('data', (chunk: Buffer) => {
-    meter.add(chunk.length);
-    isFull = !to.write(chunk);
-    const delayMs = limiter?.take(chunk.length) ?? 0;
-    isEarly = delayMs > 0;
-    if (isEarly) {
-      clock.schedule(delayMs, () => {
-        isEarly = false;
-        goOn();
-      });
-    }
-    if (isFull || isEarly) from.pause();
-  });
-  to.on('drain', () => {
-    isFull = false;
-    goOn();
-  });
-  from.on('end', () => to.end());
-}
-
-/** Bytes may be taken before they are there; then the taker waits for as long as they need to come. */
-export class TokenBucket {
-  readonly #clock: Clock;
-  readonly #perSecond: number;
-  #tokens: number;
-  #filledMs: number;
-
-  constructor(clock: Clock, perSecond: number) {
-    this.#clock = clock;
-    this.#perSecond = perSecond;
-    this.#tokens = perSecond * BURST_SECONDS;
-    this.#filledMs = clock.monotonicMs();
-  }
-
-  /** @returns how long to wait before the next ones are taken, in ms */
-  take(bytes: number): number {
-    const nowMs = this.#clock.monotonicMs();
-    const gained = ((nowMs - this.#filledMs) / 1000) * this.#perSecond;
-    this.#filledMs = nowMs;
-    this.#tokens = Math.min(this.#perSecond * BURST_SECONDS, this.#tokens + gained) - bytes;
-    return this.#tokens >= 0 ? 0 : Math.ceil((-this.#tokens / this.#perSecond) * 1000);
-  }
-}
-
-/** Counts, tells how fast it goes, and notices when nothing goes any more. */
-class Meter {
-  bytes = 0;
-  readonly #options: RelayOptions;
-  readonly #onStall: () => void;
-  readonly #samples: { atMs: number; bytes: number }[] = [];
-  #movedMs: number;
-  #timer: Timer | undefined;
-
-  constructor(options: RelayOptions, close: () => void) {
-    this.#options = options;
-    this.#onStall = () => {
-      close();
-      options.onStall();
-    };
-    this.#movedMs = options.clock.monotonicMs();
-    this.#samples.push({ atMs: this.#movedMs, bytes: 0 });
-    this.#tick();
-  }
-
-  add(bytes: number): void {
-    this.bytes += bytes;
-    this.#movedMs = this.#options.clock.monotonicMs();
-  }
-
-  stop(): void {
-    this.#timer?.cancel();
-    this.#timer = undefined;
-  }
-
-  #tick(): void {
-    this.#timer = this.#options.clock.schedule(TICK_MS, () => {
-      const nowMs = this.#options.clock.monotonicMs();
-      if (nowMs - this.#movedMs >= PULL_STALL_MS) return this.#onStall();
-      this.#tick();
-      this.#report(nowMs);
+/** Both go together: one that breaks takes the other with it, and of one that has ended the other still gets all. */
+function tie(near: Socket, far: Socket, sockets: Set<Socket>): void {
+  for (const [one, other] of [
+    [near, far],
+    [far, near],
+  ] as const) {
+    sockets.add(one);
+    one.setNoDelay(true);
+    one.on('error', () => other.destroy());
+    one.on('close', () => {
+      sockets.delete(one);
+      other.destroySoon();
     });
-  }
-
-  #report(nowMs: number): void {
-    const oldest = this.#samples.length < WINDOW ? this.#samples[0] : this.#samples.shift();
-    this.#samples.push({ atMs: nowMs, bytes: this.bytes });
-    const { atMs = nowMs, bytes = 0 } = oldest ?? {};
-    const seconds = (nowMs - atMs) / 1000;
-    const bytesPerSecond = seconds > 0 ? Math.round((this.bytes - bytes) / seconds) : 0;
-    this.#options.onProgress({ bytes: this.bytes, bytesPerSecond });
   }
 }
 
 /** The agent is in the same network namespace as the daemon that it drives by a unix socket. */
 export const ownNetwork: TransferNetwork = {
   listen: async (onConnection) => {
-    const server = createServer(onConnection);
+    const server = createServer({ allowHalfOpen: true }, onConnection);
     await new Promise<void>((resolve, reject) => {
       server.once('error', (cause) =>
         reject(new HostlerError('Unavailable', 'no port on 127.0.0.1 could be opened', { cause })),
@@ -206,5 +111,5 @@ export const ownNetwork: TransferNetwork = {
     const { port } = server.address() as AddressInfo;
     return { address: `127.0.0.1:${port}`, close: () => void server.close() };
   },
-  dial: (host, port) => connect({ host, port, timeout: 0 }),
+  dial: (host, port, onread) => connect({ host, port, onread, allowHalfOpen: true }),
 };

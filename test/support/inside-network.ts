@@ -67,8 +67,8 @@ export async function openInsideNetwork(
       };
       return { address: `127.0.0.1:${port}`, close };
     },
-    dial: (address, dialledPort) => {
-      const socket = connect(inward);
+    dial: (address, dialledPort, onread) => {
+      const socket = connect({ path: inward, onread });
       socket.write(`${address} ${dialledPort}\n`);
       return socket;
     },

@@ -1,7 +1,9 @@
+import { randomBytes } from 'node:crypto';
 import { EventEmitter, once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { openRelay, ownNetwork, type Relay, TokenBucket } from '../../../src/incus/relay.ts';
+import { GATHER_MS } from '../../../src/incus/pump.ts';
+import { openRelay, ownNetwork, type Relay } from '../../../src/incus/relay.ts';
 import { PULL_STALL_MS, type TransferProgress } from '../../../src/ports/host-transfer.ts';
 import { createFakeClock } from '../../support/fake-clock.ts';
 
@@ -10,17 +12,26 @@ afterEach(() => {
   for (const close of closers.splice(0)) close();
 });
 
-/** A daemon that sends `payload` to whoever connects, and what a relay to it says. */
-async function benchOf(payload: Buffer, bandwidthBytesPerSecond?: number) {
+interface BenchOptions {
+  /** What the daemon at the source does with a connection. */
+  serve: (socket: Socket) => void;
+  bandwidthBytesPerSecond?: number;
+  /** Our daemon does not read yet. */
+  isPaused?: boolean;
+}
+
+/** Two daemons and the relay between them; each end of a connection closes on its own. */
+async function benchOf({ serve, bandwidthBytesPerSecond, isPaused = false }: BenchOptions) {
   const clock = createFakeClock();
-  const far = createServer((socket) => {
+  const served: Socket[] = [];
+  const far = createServer({ allowHalfOpen: true }, (socket) => {
+    served.push(socket);
     socket.on('error', () => {});
-    socket.write(payload);
+    serve(socket);
   });
   far.listen(0, '127.0.0.1');
   await once(far, 'listening');
   const told: TransferProgress[] = [];
-  const stalls = new EventEmitter();
   let stalled = 0;
   const relay: Relay = await openRelay({
     clock,
@@ -28,90 +39,187 @@ async function benchOf(payload: Buffer, bandwidthBytesPerSecond?: number) {
     target: new URL(`https://127.0.0.1:${(far.address() as AddressInfo).port}`),
     ...(bandwidthBytesPerSecond === undefined ? {} : { bandwidthBytesPerSecond }),
     onProgress: (progress) => void told.push(progress),
-    onStall: () => {
-      stalled += 1;
-      stalls.emit('stall');
-    },
+    onStall: () => void (stalled += 1),
   });
-  const near: Socket = connect(Number(new URL(relay.address).port), '127.0.0.1');
+  const near = connect({ port: Number(new URL(relay.address).port), host: '127.0.0.1', allowHalfOpen: true });
   near.on('error', () => {});
   closers.push(
     () => relay.close(),
     () => near.destroy(),
+    () => served.forEach((socket) => socket.destroy()),
     () => far.close(),
   );
+  await once(near, 'connect');
+  const received: Buffer[] = [];
   const seen = { bytes: 0 };
-  const more = new EventEmitter();
-  near.on('data', (chunk: Buffer) => {
-    seen.bytes += chunk.length;
-    more.emit('more');
-  });
-  const until = async (bytes: number): Promise<void> => {
-    while (seen.bytes < bytes) await once(more, 'more');
+  const listen = (): void => {
+    near.on('data', (chunk: Buffer) => {
+      received.push(chunk);
+      seen.bytes += chunk.length;
+    });
   };
-  return { clock, relay, near, told, until, received: () => seen.bytes, stalled: () => stalled };
+  if (!isPaused) listen();
+  /** Time goes on, but no faster than what was sent. */
+  const until = async (holds: () => boolean): Promise<void> => {
+    while (!holds()) await clock.advance(GATHER_MS);
+  };
+  return {
+    clock,
+    relay,
+    near,
+    served,
+    told,
+    listen,
+    until,
+    received: () => Buffer.concat(received),
+    bytes: () => seen.bytes,
+    stalled: () => stalled,
+  };
 }
+
+const sends =
+  (payload: Buffer) =>
+  (socket: Socket): void =>
+    void socket.write(payload);
+
+/** More than the kernel holds of a connection whose reader reads nothing. */
+const MUCH = 64 * 2 ** 20;
 
 describe('the relay of a pass', () => {
   it('passes on all bytes, counts them, and tells how fast they come', async () => {
-    const { clock, relay, told, until } = await benchOf(Buffer.alloc(1_000_000));
-    await until(1_000_000);
+    const payload = randomBytes(1_000_000);
+    const { relay, told, until, bytes, received } = await benchOf({ serve: sends(payload) });
+    await until(() => bytes() === payload.length);
+    expect(received().equals(payload)).toBe(true);
     expect(relay.bytes).toBe(1_000_000);
-    await clock.advance(500);
-    expect(told.at(-1)).toEqual({ bytes: 1_000_000, bytesPerSecond: 2_000_000 });
+    const before = told.length;
+    await until(() => told.length > before);
+    const seconds = told.length * 0.5;
+    expect(told.at(-1)).toEqual({ bytes: 1_000_000, bytesPerSecond: Math.round(1_000_000 / seconds) });
+  });
+
+  it('reads no further ahead than a slow reader takes, and loses nothing', async () => {
+    const payload = Buffer.alloc(MUCH);
+    for (let at = 0; at < MUCH; at += 4) payload.writeUInt32LE(at, at);
+    const { relay, served, near, listen, until, bytes, received } = await benchOf({
+      serve: sends(payload),
+      isPaused: true,
+    });
+    let last = -1;
+    let same = 0;
+    await until(() => {
+      same = relay.bytes === last ? same + 1 : 0;
+      last = relay.bytes;
+      return last > 0 && same > 50;
+    });
+    expect(relay.bytes).toBeLessThan(MUCH);
+    expect(served[0]?.writableLength).toBeGreaterThan(0);
+    listen();
+    // Now and then it reads nothing for a while.
+    near.on('data', () => {
+      near.pause();
+      setImmediate(() => near.resume());
+    });
+    await until(() => bytes() === MUCH);
+    expect(received().equals(payload)).toBe(true);
   });
 
   it('reads no further ahead than its limit lets it', async () => {
-    const { clock, relay, until, received } = await benchOf(Buffer.alloc(1_000_000), 100_000);
-    await until(1);
-    // What one read brings may be above the limit; it is waited for afterwards.
-    const first = received();
-    expect(first).toBeLessThan(1_000_000);
-    await until(first);
-    expect(relay.bytes).toBeLessThan(1_000_000);
-    for (let step = 0; step < 200 && received() < 1_000_000; step += 1) {
-      await clock.advance(1_000);
-      await new Promise((resolve) => setImmediate(resolve));
-    }
-    await until(1_000_000);
+    const payload = Buffer.alloc(1_000_000);
+    const limit = 100_000;
+    const { clock, relay, until, bytes } = await benchOf({
+      serve: sends(payload),
+      bandwidthBytesPerSecond: limit,
+    });
+    const startMs = clock.monotonicMs();
+    // The burst, and one read that is waited for afterwards.
+    const allowed = (): number => 50_000 + ((clock.monotonicMs() - startMs) / 1_000) * limit;
+    await until(() => {
+      expect(relay.bytes).toBeLessThanOrEqual(allowed());
+      return bytes() === payload.length;
+    });
     expect(relay.bytes).toBe(1_000_000);
   });
 
   it('ends when nothing comes any more', async () => {
-    const { clock, near, until, stalled } = await benchOf(Buffer.from('a'));
-    await until(1);
+    const { clock, near, until, bytes, stalled } = await benchOf({ serve: sends(Buffer.from('a')) });
+    await until(() => bytes() === 1);
     await clock.advance(PULL_STALL_MS - 1_000);
     expect(stalled()).toBe(0);
-    const closed = once(near, 'close');
+    const closed = once(near, 'end');
     await clock.advance(2_000);
     await closed;
     expect(stalled()).toBe(1);
     await clock.advance(PULL_STALL_MS * 2);
     expect(stalled()).toBe(1);
   });
-
-  it('cuts what is open when it is closed, and takes nothing new', async () => {
-    const { relay, near, until } = await benchOf(Buffer.from('a'));
-    await until(1);
-    const closed = once(near, 'close');
-    relay.close();
-    relay.close();
-    await closed;
-    const late = connect(Number(new URL(relay.address).port), '127.0.0.1');
-    await expect(once(late, 'connect')).rejects.toMatchObject({ code: 'ECONNREFUSED' });
-  });
 });
 
-describe('a bandwidth limit', () => {
-  it('lets a burst through, then as much as comes with time', async () => {
-    const clock = createFakeClock();
-    const bucket = new TokenBucket(clock, 1_000);
-    expect(bucket.take(250)).toBe(0);
-    expect(bucket.take(100)).toBe(100);
-    await clock.advance(100);
-    expect(bucket.take(50)).toBe(50);
-    await clock.advance(10_000);
-    expect(bucket.take(250)).toBe(0);
-    expect(bucket.take(1)).toBe(1);
+describe('the ends of a connection through the relay', () => {
+  it('answers one that has said all that it had to say', async () => {
+    const answer = randomBytes(1_000_000);
+    const asked: Buffer[] = [];
+    const { near, until, received } = await benchOf({
+      serve: (socket) => {
+        socket.on('data', (chunk: Buffer) => void asked.push(chunk));
+        socket.on('end', () => socket.end(answer));
+      },
+    });
+    let isOver = false;
+    near.on('end', () => void (isOver = true));
+    near.end('question');
+    await until(() => isOver);
+    expect(Buffer.concat(asked).toString()).toBe('question');
+    expect(received().equals(answer)).toBe(true);
+  });
+
+  it('brings the source, however slow, all that is said after its own end', async () => {
+    const more = randomBytes(16 * 2 ** 20);
+    const asked: Buffer[] = [];
+    let isOver = false;
+    const { near, until } = await benchOf({
+      serve: (socket) => {
+        socket.on('data', (chunk: Buffer) => {
+          asked.push(chunk);
+          socket.pause();
+          setImmediate(() => socket.resume());
+        });
+        socket.on('close', () => void (isOver = true));
+        socket.end('that is all');
+      },
+    });
+    near.on('end', () => near.end(more));
+    await until(() => isOver);
+    expect(Buffer.concat(asked).equals(more)).toBe(true);
+  });
+
+  it('closes the one when the other breaks', async () => {
+    const { near, served, until, bytes } = await benchOf({ serve: sends(Buffer.alloc(1_000_000)) });
+    await until(() => bytes() > 0);
+    const isOver = (): boolean => near.readableEnded || near.destroyed;
+    expect(isOver()).toBe(false);
+    served[0]?.resetAndDestroy();
+    await until(isOver);
+  });
+
+  it('cuts what is open when it is closed in the middle, and takes nothing new', async () => {
+    const ends = new EventEmitter();
+    const { relay, near, served, until, bytes } = await benchOf({
+      serve: (socket) => {
+        socket.write(Buffer.alloc(MUCH));
+        socket.on('close', () => ends.emit('close'));
+      },
+    });
+    await until(() => bytes() > 0);
+    expect(served[0]?.writableLength).toBeGreaterThan(0);
+    const closed = [once(near, 'end'), once(ends, 'close')];
+    relay.close();
+    relay.close();
+    const counted = relay.bytes;
+    await Promise.all(closed);
+    await until(() => true);
+    expect(relay.bytes).toBe(counted);
+    const late = connect(Number(new URL(relay.address).port), '127.0.0.1');
+    await expect(once(late, 'connect')).rejects.toMatchObject({ code: 'ECONNREFUSED' });
   });
 });
