@@ -15,6 +15,7 @@ import { type ContainerWatch, IMAGE, isRunning, watchContainers } from './contai
 import { remove } from './create.ts';
 import { atMost, type Figure, figure, quantile } from './figure.ts';
 import { type BenchCluster, startBenchCluster } from './local-cluster.ts';
+import { type Case, casesOf, type Load, MADE_POOLS, POOLS, ROUNDS, titleOf } from './migrate-cases.ts';
 import { PauseProbe } from './pause-probe.ts';
 import { createRaw, moveRaw, type RawHost, removeRaw, startRaw } from './raw-move.ts';
 
@@ -24,30 +25,6 @@ const PAUSE_TIMES = 1.2;
 const MORE_S = 1;
 /** Of a cold move of a 200 MB root; an Incus cluster on the same machine: 4.8 to 7.3 s. */
 const COLD_200_S = 1.5;
-
-/** What a container carries. */
-interface Load {
-  title: string;
-  memoryMegabytes?: number;
-  rootMegabytes?: number;
-  /** Written anew again and again while it runs. */
-  changingMegabytes?: number;
-}
-
-const LOADS: Record<string, Load> = {
-  small: { title: 'small' },
-  memory: { title: '200 MB of memory', memoryMegabytes: 200 },
-  root200: { title: '200 MB root', rootMegabytes: 200 },
-  root1000: { title: '1 GB root, 50 MB of it changing', rootMegabytes: 1_000, changingMegabytes: 50 },
-};
-
-/** Which are measured: `HOSTLER_BENCH_MIGRATE="small memory"` for some. */
-const CHOSEN = (process.env['HOSTLER_BENCH_MIGRATE'] ?? Object.keys(LOADS).join(' ')).split(' ');
-
-const POOLS = (process.env['HOSTLER_BENCH_POOLS'] ?? 'default btrfs').split(' ');
-
-/** Of each, in turn; the median of them is the figure. */
-const ROUNDS = Number(process.env['HOSTLER_BENCH_ROUNDS'] ?? 3);
 
 interface Scene {
   cluster: BenchCluster;
@@ -92,23 +69,6 @@ export async function measureMigrations(): Promise<Figure[]> {
   }
 }
 
-interface Case {
-  pool: string;
-  load: Load;
-  live: boolean;
-  name: string;
-}
-
-function casesOf(isLive: boolean): Case[] {
-  return POOLS.flatMap((pool) =>
-    Object.entries(LOADS)
-      .filter(([name]) => CHOSEN.includes(name))
-      .flatMap(([name, load]) =>
-        (isLive && name !== 'root200' ? [true, false] : [false]).map((live) => ({ pool, load, live, name })),
-      ),
-  );
-}
-
 async function measure(scene: Scene, given: Case): Promise<Figure[]> {
   const { load, live, pool } = given;
   const raws: Measured[] = [];
@@ -119,7 +79,7 @@ async function measure(scene: Scene, given: Case): Promise<Figure[]> {
   }
   process.stderr.write(`${JSON.stringify({ case: given.name, pool, live, raws, all })}\n`);
   const [raw, ours] = [medians(raws), medians(all)];
-  const what = `${live ? 'live' : 'cold'} move, ${pool === 'default' ? 'dir' : pool}, ${load.title}`;
+  const what = titleOf(given);
   const seconds = (ms: number): number => ms / 1_000;
   return [
     figure(`${what}: pause, the daemons' requests alone`, seconds(raw.pauseMs), 's'),
@@ -266,14 +226,9 @@ async function setUp(cluster: BenchCluster): Promise<Scene> {
     };
   });
   await openLan(cluster.stateDir, hosts);
-  const pool = {
-    apiVersion: 'hostler.dev/v1alpha1',
-    kind: 'StoragePool',
-    metadata: { name: 'btrfs' },
-    spec: { driver: 'btrfs', size: '8Gi' },
-  };
-  await cluster.kubectl(['apply', '-f', '-'], JSON.stringify(pool));
-  await cluster.kubectl(['wait', '--for=condition=Ready', 'storagepool/btrfs', '--timeout=120s']);
+  for (const [name, spec] of Object.entries(MADE_POOLS)) {
+    if (POOLS.includes(name)) await makePool(cluster, name, spec);
+  }
   // The image is there once a container was made of it.
   const [source, target, third] = hosts;
   if (source === undefined || target === undefined || third === undefined)
@@ -283,6 +238,12 @@ async function setUp(cluster: BenchCluster): Promise<Scene> {
   await mkdir(directory);
   const client = await openInsideNetwork(third, directory);
   return { cluster, watch: await watchContainers(cluster.kubeconfig), hosts: [source, target], client };
+}
+
+async function makePool(cluster: BenchCluster, name: string, spec: object): Promise<void> {
+  const pool = { apiVersion: 'hostler.dev/v1alpha1', kind: 'StoragePool', metadata: { name }, spec };
+  await cluster.kubectl(['apply', '-f', '-'], JSON.stringify(pool));
+  await cluster.kubectl(['wait', '--for=condition=Ready', `storagepool/${name}`, '--timeout=120s']);
 }
 
 function probeFolder({ stateDir }: BenchCluster): string {
