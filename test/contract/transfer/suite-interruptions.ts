@@ -6,6 +6,8 @@ import { type Move, moveOf, type TransferBench } from './harness.ts';
 const LARGE = 20_000_000;
 /** So that a pass of LARGE takes about a minute where nobody ends it. */
 const SLOW = 300_000;
+/** More than the two daemons need to come to terms: before that, the connection for the files may not have been asked for. */
+const BEGUN = 50_000;
 
 /** What goes wrong on the way: each time the source runs on, nothing runs at the target, and another pass makes it good. */
 export function interruptionContract(get: () => TransferBench): void {
@@ -16,7 +18,7 @@ export function interruptionContract(get: () => TransferBench): void {
       await get().write(move.spec.name, 'large', 'large', LARGE);
       return move;
     };
-    /** Rejects or not, however it was interrupted by `interrupt` once bytes were seen. */
+    /** Rejects or not, however it was interrupted by `interrupt` once bytes of the files were seen. */
     const interrupted = async (
       move: Move,
       interrupt: (operation: string) => Promise<unknown>,
@@ -27,7 +29,7 @@ export function interruptionContract(get: () => TransferBench): void {
       const seen = Promise.withResolvers<void>();
       return get().slowly(async () => {
         const pass = get()
-          .target.pullTransfer(request, () => seen.resolve(), signal)
+          .target.pullTransfer(request, ({ bytes }) => bytes > BEGUN && seen.resolve(), signal)
           .then(() => 'done', errorCode);
         await Promise.race([seen.promise, pass]);
         await interrupt(offer.operation);
