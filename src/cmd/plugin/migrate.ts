@@ -115,13 +115,14 @@ async function watch(context: PluginContext, { metadata }: Migration): Promise<n
   return ending.value.status?.phase === 'Succeeded' ? EXIT.done : EXIT.notDone;
 }
 
-/** Where every change is a line of its own, how far a pass is would be too much. */
+/** Where every change is a line of its own, how far a pass is would be too much. The last pass is too short to be told. */
 function show({ status }: Migration, line: ReturnType<typeof createProgressLine>, isTerminal: boolean): void {
   const { phase = 'Pending', source, target, mode, passes = 0, progress } = status ?? {};
   const way = source === undefined ? '' : ` ${source} to ${target ?? '?'}`;
   const how = mode === undefined ? '' : `, ${mode.toLowerCase()}`;
   const text = `${phase}${way}${how}`;
-  if (!isTerminal || progress === undefined) return line.show(text);
+  const isCopied = phase === 'Copying' || phase === 'Refreshing';
+  if (!isTerminal || !isCopied || progress === undefined) return line.show(text);
   const rate = progress.rate === undefined ? '' : `, ${formatSize(progress.rate)}/s`;
   line.show(
     `${text}, pass ${passes + 1}: ${formatSize(progress.bytes)}${rate}`,

@@ -248,6 +248,23 @@ describe('kubectl hostler migrate', () => {
     ]);
   });
 
+  it('draws how far a pass is on a terminal while there is one, and no longer', async () => {
+    const context = await start(running('x', 'a'));
+    const output = { isTTY: true, write: (text: string) => (written += text) };
+    const command = migrate({ ...context, output }, 'default', 'x', { to: 'b', watch: true });
+    const progress = { bytes: 2_048, percent: 50, rate: 1_024 };
+    await during(command, 500);
+    await patch({ phase: 'Copying', source: 'a', target: 'b', mode: 'Cold', passes: 0, progress });
+    await during(command, 500);
+    expect(written).toContain('[############............] Copying a to b, cold, pass 1: 2.0 KiB, 1.0 KiB/s');
+    written = '';
+    await patch({ phase: 'SwitchingOver', passes: 1 });
+    await during(command, 500);
+    expect(written.split('\r').at(-1)).toBe('\u001B[KSwitchingOver a to b, cold');
+    await patch({ phase: 'Succeeded', passes: 2, pauseMs: 812 });
+    expect(await during(command, 500)).toBe(0);
+  });
+
   it('fails with the reason when it fails', async () => {
     const context = await start(running('x', 'a'));
     const command = migrate(context, 'default', 'x', { to: 'b', watch: true });
