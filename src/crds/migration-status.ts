@@ -47,6 +47,7 @@ const sourceReport = Type.Object(
       }),
     ),
     failedPass: Type.Optional(pass('The pass that could not be offered.')),
+    liveObstacle: Type.Optional(faultSchema('Why the instance cannot move live, although both hosts can.')),
     fault: Type.Optional(faultSchema('What the source cannot do.')),
     cleared: Type.Optional(Type.Boolean({ description: 'Nothing of the container is left on the source.' })),
   },

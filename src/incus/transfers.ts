@@ -4,6 +4,7 @@ import type { InstanceSpec } from '../ports/host-driver.ts';
 import {
   type InstanceTransfers,
   LIVE_STORAGE_DRIVERS,
+  type LiveObstacle,
   type LiveFact,
   type TransferEnd,
   type TransferOffer,
@@ -73,12 +74,12 @@ export function createTransfers(options: TransferOptions): InstanceTransfers {
   const requireListening = createListeningCheck(options);
   return {
     getTransferFacts: (signal) => again(signal, () => transferFacts(options, signal)),
-    offerTransfer: async ({ name, uid }, { live }, signal) => {
+    offerTransfer: async ({ name, uid }, { live, isToGoLive = false }, signal) => {
       const earlier = [...offers].filter(([, offer]) => offer.name === name);
       for (const [operation] of earlier) await cancel(api, operation, signal);
       for (const [operation] of earlier) offers.delete(operation);
       await requireListening(signal);
-      const { offer, pool } = await makeOffer(options, { name, uid, live }, signal);
+      const { offer, pool } = await makeOffer(options, { name, uid, live, isToGoLive }, signal);
       offers.set(offer.operation, { name, live });
       options.onLeaving(name, live);
       const totalBytes = await options.rootBytes(pool, name, signal);
@@ -117,14 +118,15 @@ export function createTransfers(options: TransferOptions): InstanceTransfers {
 
 async function makeOffer(
   options: TransferOptions,
-  { name, uid, live }: { name: string; uid: string; live: boolean },
+  { name, uid, live, isToGoLive }: { name: string; uid: string; live: boolean; isToGoLive: boolean },
   signal: AbortSignal,
 ): Promise<{ offer: TransferOffer; pool: string }> {
   const { api } = options;
   const view = await api.get<InstanceView>(pathOf(name), signal);
   requireMark(view, uid);
   refuseIncoming(view);
-  if (live) await checkLiveOffer(options, view, signal);
+  const obstacle = live || isToGoLive ? await liveObstacle(options, view, signal) : undefined;
+  if (live && obstacle !== undefined) throw new HostlerError(obstacle.code, obstacle.message);
   const body = { migration: true, live, instance_only: true, allow_inconsistent: !live };
   const operation = await api.post<OperationView>(pathOf(name), body, signal);
   const carried = Object.fromEntries(Object.entries(view.config).filter(([key]) => CARRIED.test(key)));
@@ -133,39 +135,42 @@ async function makeOffer(
     secrets: operation.metadata,
     architecture: view.architecture,
     carried,
+    ...(obstacle === undefined
+      ? {}
+      : { liveObstacle: { reason: obstacle.reason, message: obstacle.message } }),
   };
   return { offer, pool: view.devices[ROOT_DEVICE]?.['pool'] ?? '' };
 }
 
-async function checkLiveOffer(
+/** @returns why a live offer of the instance is refused; `code` as it is thrown then */
+async function liveObstacle(
   options: TransferOptions,
   view: InstanceView,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<(LiveObstacle & { code: 'Conflict' | 'Invalid' }) | undefined> {
   const { name, config, devices, status } = view;
-  const refuse = (code: 'Conflict' | 'Invalid', message: string): never => {
-    throw new HostlerError(code, message);
-  };
   const fact = await options.live(signal);
-  if (!fact.possible) refuse('Invalid', fact.message);
-  if (status !== 'Running') refuse('Conflict', `instance ${name} does not run`);
-  const disks = Object.entries(devices).filter(
+  if (!fact.possible) return { code: 'Invalid', reason: fact.reason, message: fact.message };
+  if (status !== 'Running') {
+    return { code: 'Conflict', reason: 'NotRunning', message: `instance ${name} does not run` };
+  }
+  const hasDisks = Object.entries(devices).some(
     ([device, { type }]) => type === 'disk' && device !== ROOT_DEVICE,
   );
-  if (disks.length > 0) refuse('Invalid', `instance ${name} has volumes, which criu cannot restore`);
+  if (hasDisks) {
+    const message = `instance ${name} has volumes, which criu cannot restore`;
+    return { code: 'Invalid', reason: 'Volumes', message };
+  }
   const pool = await options.api.get<PoolView>(poolPath(devices[ROOT_DEVICE]?.['pool'] ?? ''), signal);
   if (!LIVE_STORAGE_DRIVERS.includes(pool.driver)) {
-    refuse(
-      'Invalid',
-      `a live move needs a root on ${LIVE_STORAGE_DRIVERS.join(' or ')}: pool ${pool.name} is ${pool.driver}`,
-    );
+    const message = `a live move needs a root on ${LIVE_STORAGE_DRIVERS.join(' or ')}: pool ${pool.name} is ${pool.driver}`;
+    return { code: 'Invalid', reason: 'StorageDriver', message };
   }
-  if (!isMadeForLive(config) || isStillPending(config[PENDING_KEY], 'raw.lxc', view.last_used_at)) {
-    refuse(
-      'Conflict',
-      `instance ${name} was started without the settings that a live move needs: restart it once`,
-    );
+  if (isMadeForLive(config) && !isStillPending(config[PENDING_KEY], 'raw.lxc', view.last_used_at)) {
+    return undefined;
   }
+  const message = `instance ${name} was started without the settings that a live move needs: restart it once, with a migration policy that is Live or LiveIfPossible`;
+  return { code: 'Conflict', reason: 'NeedsRestart', message };
 }
 
 async function endOf(api: Api, operation: string, signal: AbortSignal): Promise<TransferEnd> {

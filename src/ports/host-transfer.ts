@@ -13,13 +13,14 @@ export interface InstanceTransfers {
   /**
    * Source: lets one target read the instance once, within OFFER_TIMEOUT_MS from now; ends all earlier offers of it. Not live: the instance goes on while it is read, so that only a pass after its stop is consistent. Live:
    * it is frozen while its memory is read, and stopped here when it runs there; when that fails it runs on.
+   * @param options isToGoLive: of one that is not live, whether a live one is to come after it; the offer then says what is in its way
    * @throws NotFound; Forbidden when it is not this Container's; Conflict when it is an incoming copy itself, does not run
    * (live), or was started without what a live move needs (live); Invalid when the host, its pool or its devices do not allow a live move,
    * or the daemon does not listen
    */
   offerTransfer(
     instance: { name: string; uid: string },
-    options: { live: boolean },
+    options: { live: boolean; isToGoLive?: boolean },
     signal: AbortSignal,
   ): Promise<TransferOffer>;
 
@@ -84,7 +85,14 @@ export type LiveFact =
 /** Storage drivers on which a live move was shown to keep all data, on either side. */
 export const LIVE_STORAGE_DRIVERS: readonly string[] = ['dir', 'btrfs'];
 
-/** All of it is for the target alone: who has it can read the instance's files. */
+/** Why a live offer of an instance would be refused, however capable the host. */
+export interface LiveObstacle {
+  /** CamelCase, for programs. */
+  reason: string;
+  message: string;
+}
+
+/** All of it but `liveObstacle` is for the target alone: who has it can read the instance's files. */
 export interface TransferOffer {
   /** At the source's daemon: `/1.0/operations/…` */
   operation: string;
@@ -95,6 +103,8 @@ export interface TransferOffer {
   carried: Readonly<Record<string, string>>;
   /** What the root holds, where the daemon knows. */
   totalBytes?: number;
+  /** What was asked for with `isToGoLive`. */
+  liveObstacle?: LiveObstacle;
 }
 
 export interface PullRequest {

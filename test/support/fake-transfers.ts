@@ -5,6 +5,7 @@ import type { InstanceSpec } from '../../src/ports/host-driver.ts';
 import {
   type InstanceTransfers,
   LIVE_STORAGE_DRIVERS,
+  type LiveObstacle,
   type PullRequest,
   type TransferEnd,
   type TransferProgress,
@@ -67,7 +68,7 @@ export function fakeTransfers(inside: Inside): InstanceTransfers {
   return {
     getTransferFacts: (signal) => call('getTransferFacts', '', signal, () => inside.host().transferFacts),
 
-    offerTransfer: ({ name, uid }, { live }, signal) =>
+    offerTransfer: ({ name, uid }, { live, isToGoLive = false }, signal) =>
       call('offerTransfer', name, signal, () => {
         const host = inside.host();
         checkOffer(host, { name, uid, live });
@@ -78,7 +79,11 @@ export function fakeTransfers(inside: Inside): InstanceTransfers {
         }
         host.offers.set(operation, { name, live, secret, state: 'waiting' });
         const carried = { 'volatile.eth0.hwaddr': `hwaddr of ${name}` };
+        const obstacle = isToGoLive ? obstacleOf(host, name, copyOf(name)) : undefined;
         return {
+          ...(obstacle === undefined
+            ? {}
+            : { liveObstacle: { reason: obstacle.reason, message: obstacle.message } }),
           operation,
           secrets: { control: secret },
           architecture: host.facts.architecture,
@@ -183,20 +188,34 @@ function checkOffer(host: FakeHost, { name, uid, live }: { name: string; uid: st
   if (instance === undefined) throw new HostlerError('NotFound', `there is no instance ${name} on the host`);
   if (instance.spec.mark?.uid !== uid) throw notOurs(`instance ${name}`);
   refuseIncoming(name, instance);
-  const { address, live: fact } = host.transferFacts;
-  if (address === undefined) throw new HostlerError('Invalid', 'the daemon does not listen on the network');
-  if (!live) return;
-  if (!fact.possible) throw new HostlerError('Invalid', fact.message);
-  if (instance.status !== 'Running') throw conflict(`instance ${name} does not run`);
-  if ((instance.spec.volumes ?? []).length > 0)
-    throw new HostlerError('Invalid', `instance ${name} has volumes`);
+  if (host.transferFacts.address === undefined) {
+    throw new HostlerError('Invalid', 'the daemon does not listen on the network');
+  }
+  const obstacle = live ? obstacleOf(host, name, instance) : undefined;
+  if (obstacle !== undefined) throw new HostlerError(obstacle.code, obstacle.message);
+}
+
+function obstacleOf(
+  host: FakeHost,
+  name: string,
+  instance: FakeInstance,
+): (LiveObstacle & { code: 'Conflict' | 'Invalid' }) | undefined {
+  const { live: fact } = host.transferFacts;
+  if (!fact.possible) return { code: 'Invalid', reason: fact.reason, message: fact.message };
+  if (instance.status !== 'Running') {
+    return { code: 'Conflict', reason: 'NotRunning', message: `instance ${name} does not run` };
+  }
+  if ((instance.spec.volumes ?? []).length > 0) {
+    return { code: 'Invalid', reason: 'Volumes', message: `instance ${name} has volumes` };
+  }
   const driver = host.pools.get(instance.spec.rootPool)?.spec.driver ?? '';
   if (!LIVE_STORAGE_DRIVERS.includes(driver)) {
-    throw new HostlerError('Invalid', `a live move needs a root on ${LIVE_STORAGE_DRIVERS.join(' or ')}`);
+    const message = `a live move needs a root on ${LIVE_STORAGE_DRIVERS.join(' or ')}`;
+    return { code: 'Invalid', reason: 'StorageDriver', message };
   }
-  if (instance.spec.movesLive !== true) {
-    throw conflict(`instance ${name} was started without what a live move needs`);
-  }
+  if (instance.spec.movesLive === true) return undefined;
+  const message = `instance ${name} was started without what a live move needs`;
+  return { code: 'Conflict', reason: 'NeedsRestart', message };
 }
 
 function checkTaken(here: FakeInstance | undefined, { spec, migration }: PullRequest): void {

@@ -2,6 +2,7 @@ import type { Migration, SourceReport } from '../../crds/migration.ts';
 import { keyOf } from '../../crds/object.ts';
 import { type Container, containerKind } from '../../crds/container.ts';
 import type { Seen } from '../../plan/lifecycle/record.ts';
+import { FIRST_PASS } from '../../plan/migration/passes.ts';
 import { planSource, type SourceStep } from '../../plan/migration/source.ts';
 import { sleep } from '../../ports/clock.ts';
 import { withDeadline } from '../../ports/deadline.ts';
@@ -113,10 +114,14 @@ async function offer(
   let next: Partial<SourceReport>;
   try {
     await patiently(context, signal, () => endLast(context, operations, migration, signal));
-    const made = await patiently(context, signal, () => host.offerTransfer({ name, uid }, { live }, signal));
+    const isToGoLive = pass === FIRST_PASS && migration.status?.mode === 'Live';
+    const { liveObstacle, ...made } = await patiently(context, signal, () =>
+      host.offerTransfer({ name, uid }, { live, isToGoLive }, signal),
+    );
     operations.set(migration.metadata.uid ?? '', made.operation);
     await writeOffer(store, migration, { pass, offer: made }, signal);
-    next = { ...report, offered: pass, operation: made.operation };
+    const inTheWay = liveObstacle === undefined ? {} : { liveObstacle };
+    next = { ...report, ...inTheWay, offered: pass, operation: made.operation };
   } catch (error) {
     if (signal.aborted) throw error;
     logger.warn(

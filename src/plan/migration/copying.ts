@@ -3,7 +3,7 @@ import type { MigrationStatus } from '../../crds/migration.ts';
 import { ended, goesOn } from './ending.ts';
 import type { ClaimedFacts, MigrationStep } from './facts.ts';
 import { FIRST_PASS, isWorthAnother, MAX_FAILURES } from './passes.ts';
-import { wantedMode } from './mode.ts';
+import { type Reason, wantedMode } from './mode.ts';
 import { heldStatus, liveStatus } from './stages.ts';
 
 /** While the container runs where it always did: both hosts say that they can, then pass after pass is copied. */
@@ -30,6 +30,10 @@ function planPreparing(facts: ClaimedFacts, status: MigrationStatus): MigrationS
   // A source that can, but whose first offer failed, tries again as with any other pass.
   const fault = (sourceReport?.prepared === true ? undefined : sourceReport?.fault) ?? targetReport?.fault;
   if (fault !== undefined) return ended(facts, 'Failed', fault);
+  const { liveObstacle } = sourceReport ?? {};
+  if (status.mode === 'Live' && liveObstacle !== undefined) {
+    return stayCold(facts, status, liveObstacle);
+  }
   if (sourceReport?.prepared !== true || targetReport?.prepared !== true) return { do: 'nothing' };
   if (facts.claim.transfer === 'Shared') return leave(facts, status);
   const next = goesOn(facts, 'Copying', 'The root is copied while the container runs');
@@ -73,6 +77,13 @@ export function tryAgain(facts: ClaimedFacts, status: MigrationStatus, limit: nu
   const message = `A pass of the copy failed, and is made again: ${why.message}`;
   const next = goesOn(facts, status.phase ?? 'Copying', message);
   return { do: 'status', status: { ...next, pass: pass + 1, failures: failures + 1 } };
+}
+
+/** Nothing has been copied yet: who wants it live and nothing else is refused at once. */
+function stayCold(facts: ClaimedFacts, status: MigrationStatus, why: Reason): MigrationStep {
+  if (wantedMode(facts.migration, facts.container) === 'Live') return ended(facts, 'Failed', why);
+  const conditions = withColdReason(status, why, facts.now.iso);
+  return { do: 'status', status: { ...status, mode: 'Cold', conditions } };
 }
 
 function goCold(facts: ClaimedFacts, status: MigrationStatus): MigrationStep {

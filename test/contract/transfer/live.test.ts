@@ -123,13 +123,14 @@ section(skip === undefined ? 'live moves: Incus' : `live moves: Incus: skipped: 
   }, 120_000);
 
   it.each([
-    ['was made for cold moves', { movesLive: false }, 'Conflict'],
-    ['has a disk of the host', { volumes: [] }, 'Invalid'],
+    ['was made for cold moves', { movesLive: false }, 'Conflict', 'NeedsRestart'],
+    ['has a disk of the host', { volumes: [] }, 'Invalid', 'Volumes'],
   ])(
-    'is not offered for one that %s',
-    async (_, extra, code) => {
+    'is not offered for one that %s, and a cold offer before it says so',
+    async (_, extra, code, reason) => {
       const move = await begin('refused', 'dir', extra);
       const { name, mark } = move.spec;
+      const source = pair.hosts[0].driver;
       if (code === 'Invalid') {
         const devices = {
           root: { type: 'disk', path: '/', pool: 'dir' },
@@ -138,9 +139,13 @@ section(skip === undefined ? 'live moves: Incus' : `live moves: Incus: skipped: 
         await pair.hosts[0].ask('PATCH', `/1.0/instances/${name}`, { devices });
       }
       await pair.hosts[0].driver.startInstance(name, never);
-      const offer = pair.hosts[0].driver.offerTransfer({ name, uid: mark.uid }, { live: true }, never);
+      const offer = source.offerTransfer({ name, uid: mark.uid }, { live: true }, never);
       await expect(offer).rejects.toMatchObject({ code });
-      expect(await pair.hosts[0].driver.getInstance(name, never)).toMatchObject({ status: 'Running' });
+      const instance = { name, uid: mark.uid };
+      const cold = await source.offerTransfer(instance, { live: false, isToGoLive: true }, never);
+      expect(cold.liveObstacle).toMatchObject({ reason });
+      expect(await source.offerTransfer(instance, { live: false }, never)).not.toHaveProperty('liveObstacle');
+      expect(await source.getInstance(name, never)).toMatchObject({ status: 'Running' });
       await move.end();
     },
     60_000,

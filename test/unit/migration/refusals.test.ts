@@ -80,6 +80,38 @@ describe('a Migration that cannot be', () => {
   });
 });
 
+describe('a container that was started without what a live move needs', () => {
+  const begin = async (mode: 'Live' | 'LiveIfPossible'): Promise<void> => {
+    trial = await startMigrations();
+    for (const { host } of Object.values(trial.hosts)) {
+      host.transferFacts = { ...host.transferFacts, live: { possible: true, message: '' } };
+      host.passMs = 2_000;
+    }
+    await trial.run(21);
+    await trial.place('web', 'host-1', { migration: { policy: 'LiveIfPossible' } });
+    const instance = trial.hosts['host-1']?.host.instances.get('web--default');
+    if (instance !== undefined) delete instance.spec.movesLive;
+    await trial.create('m', { targetNode: 'host-2', mode });
+  };
+
+  it('is refused before anything is copied where live is asked for, and has not noticed', async () => {
+    await begin('Live');
+    expect(await trial.until(ended('m'), 2)).toBe(true);
+    expect([trial.phase('m'), reasonOf(trial.migration('m'))]).toEqual(['Failed', 'NeedsRestart']);
+    expect(trial.container('web').status).toMatchObject({ nodeName: 'host-1', epoch: 1, phase: 'Running' });
+    expect(await trial.until(() => trial.container('web').status?.migration === undefined, 5)).toBe(true);
+    expect(trial.hosts['host-2']?.instances()).toEqual([]);
+  });
+
+  it('goes cold where live is only wished for, without a live pass that fails first', async () => {
+    await begin('LiveIfPossible');
+    expect(await trial.until(ended('m'))).toBe(true);
+    expect(trial.migration('m')?.status).toMatchObject({ phase: 'Succeeded', mode: 'Cold' });
+    expect(reasonOf(trial.migration('m'), 'Live')).toBe('NeedsRestart');
+    expect(trial.events.filter((one) => one.includes('MigrationReturned'))).toEqual([]);
+  });
+});
+
 describe('a Migration that has to wait, or to give way', () => {
   it('goes cold where live is not possible and only wished for, and says why', async () => {
     trial = await startMigrations();
