@@ -322,6 +322,13 @@ export const nodeKind: KindDefinition = {
       description: "The host's kernel.",
       priority: 1,
     },
+    {
+      name: 'Live',
+      type: 'boolean',
+      jsonPath: '.status.migration.live',
+      description: 'Whether containers can move here, and away, while they run.',
+      priority: 1,
+    },
   ],
   selectableFields: ['.spec.unschedulable'],
   validate: (object) => faultsOf(object as Node),
