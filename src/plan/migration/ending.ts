@@ -1,6 +1,7 @@
 import { type ConditionUpdate, setCondition } from '../../crds/conditions.ts';
 import { parseDurationMs } from '../../crds/duration.ts';
 import { DEFAULT_MIGRATION_DEADLINE, type MigrationStatus } from '../../crds/migration.ts';
+import { claimOf } from './claim.ts';
 import type { MigrationFacts, MigrationStep } from './facts.ts';
 
 export type EndPhase = 'Succeeded' | 'Failed' | 'Cancelled';
@@ -67,12 +68,19 @@ export function isLate(facts: MigrationFacts): boolean {
   return untilDeadlineMs(facts) <= 0;
 }
 
-/** Why it ends then, and how far it had come. */
-export function lateness({ migration: { spec, status } }: Pick<MigrationFacts, 'migration'>): {
+/** Why it ends then, how far it had come, and where the container is to be looked for. */
+export function lateness({ migration, container }: Pick<MigrationFacts, 'migration' | 'container'>): {
   reason: string;
   message: string;
 } {
-  const { deadline = DEFAULT_MIGRATION_DEADLINE } = spec;
-  const message = `spec.deadline, ${deadline} from its creation, has passed in phase ${status?.phase ?? 'Pending'}`;
+  const { deadline = DEFAULT_MIGRATION_DEADLINE } = migration.spec;
+  const { phase = 'Pending' } = migration.status ?? {};
+  const { stage, target } = claimOf(migration, container) ?? {};
+  const where = {
+    Live: `; the live pass is not cut short: what comes of it decides whether the container is on ${target}`,
+    Switched: `; the container is placed on ${target} all the same`,
+  };
+  const more = stage === 'Live' || stage === 'Switched' ? where[stage] : '';
+  const message = `spec.deadline, ${deadline} from its creation, has passed in phase ${phase}${more}`;
   return { reason: 'DeadlineExceeded', message };
 }

@@ -240,6 +240,32 @@ describe('a migration that is over', () => {
   });
 });
 
+describe('the deadline', () => {
+  it.each<[MigrationStage, MigrationStatus, string]>([
+    ['Copying', { phase: 'Copying', pass: 2 }, 'in phase Copying'],
+    ['Held', HELD, 'in phase SwitchingOver'],
+    [
+      'Live',
+      { ...HELD, mode: 'Live' },
+      'in phase SwitchingOver; the live pass is not cut short: what comes of it decides whether the container is on host-2',
+    ],
+    [
+      'Switched',
+      { phase: 'Completing' },
+      'in phase Completing; the container is placed on host-2 all the same',
+    ],
+  ])('that passes under the claim %s says where the container is to be looked for', (stage, status, end) => {
+    const late = facts(migration(status), moving(stage), { begunMs: NOW - 31 * 60_000 });
+    const step = planMigration(late);
+    const said =
+      step.do === 'status' ? step.status.conditions?.find(({ type }) => type === 'Succeeded') : undefined;
+    expect(said).toMatchObject({
+      reason: 'DeadlineExceeded',
+      message: `spec.deadline, 30m from its creation, has passed ${end}`,
+    });
+  });
+});
+
 describe('what tools that go by kstatus see', () => {
   const kstatus = (step: MigrationStep) =>
     step.do === 'status'
