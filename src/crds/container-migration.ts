@@ -50,6 +50,14 @@ export const containerMigrationSchema = Type.Object(
       enum: [...MIGRATION_TRANSFERS],
       description: 'Whether the root is copied, or lies on shared storage and changes hands.',
     }),
+    ended: Type.Optional(
+      Type.Unsafe<'Ended' | 'Error'>({
+        type: 'string',
+        enum: ['Ended', 'Error'],
+        description:
+          'It had ended by itself when it was held, and its restart policy leaves it so: the target does not start it.',
+      }),
+    ),
   },
   { description: 'The Migration that moves it now.' },
 );

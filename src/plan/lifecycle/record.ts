@@ -71,10 +71,18 @@ export function newRecord(container: Container): ContainerRecord {
     power: phase === 'Running' ? 'Running' : 'New',
     restarts,
     ...(lastRestart === undefined ? {} : { lastRestart }),
-    history: { inARow: 0 },
+    history: { inARow: 0, ...endBefore(container) },
     restartedAt: restartedAtOf(container),
     restartRequired: [],
   };
+}
+
+/** What has ended for good on the node that it was moved away from is not run once more here. */
+function endBefore({ status }: Container): Pick<RestartHistory, 'endedAtMs' | 'end'> {
+  const { stage, ended } = status?.migration ?? {};
+  if (stage !== 'Switched' || ended === undefined) return {};
+  const kind = ended === 'Error' ? 'error' : 'clean';
+  return { endedAtMs: 0, end: { kind, message: 'It had ended before it was moved here' } };
 }
 
 /**

@@ -1,4 +1,4 @@
-import { setCondition } from '../../crds/conditions.ts';
+import { findCondition, setCondition } from '../../crds/conditions.ts';
 import type { Container, ContainerMigration, ContainerStatus, FailoverPolicy } from '../../crds/container.ts';
 import type { Migration } from '../../crds/migration.ts';
 import { isToRun } from '../lifecycle/power.ts';
@@ -24,7 +24,13 @@ export function claimedStatus(container: Container, claim: ContainerMigration): 
 
 /** The source is to stop it, and not to start it again. */
 export function heldStatus(container: Container, claim: ContainerMigration, now: string): ContainerStatus {
-  const status = withEpoch(container, { migration: { ...claim, stage: 'Held' } });
+  const ended = endedAs(container);
+  const migration: ContainerMigration = {
+    ...claim,
+    stage: 'Held',
+    ...(ended === undefined ? {} : { ended }),
+  };
+  const status = withEpoch(container, { migration });
   return away(status, container, now);
 }
 
@@ -88,9 +94,22 @@ export function releasedStatus(container: Container, claim: ContainerMigration):
   return withoutClaim(status);
 }
 
-/** Whether the node that it was switched over to has it as its spec wants it. */
+/**
+ * Whether the node that it was switched over to has it as its spec wants it. What has ended there by itself has run there, also
+ * when it was too short for anybody to see it; the switch made the reason another one.
+ */
 export function hasArrived(container: Container): boolean {
-  return container.status?.phase === (isToRun(container) ? 'Running' : 'Stopped');
+  const { phase, conditions } = container.status ?? {};
+  if (!isToRun(container)) return phase === 'Stopped';
+  return phase === 'Running' || END_REASONS.has(findCondition(conditions, 'Ready')?.reason);
+}
+
+const END_REASONS: ReadonlySet<string | undefined> = new Set(['Ended', 'Error', 'BackOff']);
+
+/** That a run is over for good is not forgotten on the way: else it would be run once more for a move. */
+function endedAs(container: Container): ContainerMigration['ended'] {
+  const reason = findCondition(container.status?.conditions, 'Ready')?.reason;
+  return isToRun(container) && (reason === 'Ended' || reason === 'Error') ? reason : undefined;
 }
 
 /** The claim that `migration` makes. */

@@ -17,4 +17,28 @@ describe('a cold migration', () => {
     expect(trial.container('web').status).toMatchObject({ nodeName: 'host-2', epoch: 3, restarts: 0 });
     expect(trial.container('web').status?.migration).toBeUndefined();
   });
+
+  it('does not run once more what has ended for good', async () => {
+    trial = await startMigrations();
+    await trial.place('web', 'host-1', { restart: { policy: 'Never' } });
+    trial.write('web', 'log', 'done\n');
+    trial.hosts['host-1']?.host.stopByHand('web--default');
+    expect(await trial.until(() => trial.container('web').status?.phase === 'Stopped', 10)).toBe(true);
+    await trial.create('m', { targetNode: 'host-2', deadline: '2m' });
+    expect(await trial.until(() => trial.phase('m') === 'Succeeded', 30)).toBe(true);
+    await trial.run(60);
+    expect(trial.hosts['host-1']?.instances()).toEqual([]);
+    const there = trial.hosts['host-2']?.host.instances.get('web--default');
+    expect(there).toMatchObject({ status: 'Stopped', files: { log: 'done\n' } });
+    expect(trial.events.filter((one) => one.startsWith('Normal Started'))).toEqual([]);
+    const { status } = trial.container('web');
+    expect(status).toMatchObject({ phase: 'Stopped', nodeName: 'host-2', restarts: 0 });
+    expect(status?.conditions).toContainEqual(
+      expect.objectContaining({
+        type: 'Ready',
+        reason: 'Ended',
+        message: expect.stringContaining('It had ended before it was moved here'),
+      }),
+    );
+  });
 });

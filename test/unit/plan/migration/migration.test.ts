@@ -240,6 +240,23 @@ describe('a migration that is over', () => {
   });
 });
 
+describe('what has arrived', () => {
+  const ready = (reason: string) => [
+    { type: 'Ready', status: 'False' as const, reason, message: '', lastTransitionTime: at(NOW) },
+  ];
+  it.each<[string, Partial<ContainerStatus>, string]>([
+    ['what runs', { phase: 'Running' }, 'container release'],
+    ['what has ended there by itself', { phase: 'Stopped', conditions: ready('Ended') }, 'container release'],
+    ['what has failed there by itself', { phase: 'Failed', conditions: ready('Error') }, 'container release'],
+    ['what is restarted there', { phase: 'Failed', conditions: ready('BackOff') }, 'container release'],
+    ['not what cannot be started', { phase: 'Failed', conditions: ready('FailedStart') }, 'nothing'],
+    ['not what is on its way', { phase: 'Migrating', conditions: ready('Migrating') }, 'nothing'],
+  ])('is %s', (_, status, expected) => {
+    const completing = migration({ phase: 'Completing', epoch: 7, pauseMs: 900 });
+    expect(told(planMigration(facts(completing, moving('Switched', status))))).toBe(expected);
+  });
+});
+
 describe('the deadline', () => {
   it.each<[MigrationStage, MigrationStatus, string]>([
     ['Copying', { phase: 'Copying', pass: 2 }, 'in phase Copying'],
