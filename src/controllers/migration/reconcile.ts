@@ -11,6 +11,7 @@ import { ended, goesOn, isOver, says, untilDeadlineMs } from '../../plan/migrati
 import type { MigrationFacts, MigrationStep } from '../../plan/migration/facts.ts';
 import { planMigration } from '../../plan/migration/migration.ts';
 import { claimedStatus, newClaim } from '../../plan/migration/stages.ts';
+import { unmovable } from '../../plan/relocation/movable.ts';
 import { type ActiveMove, partOf } from '../../plan/relocation/moves.ts';
 import type { Reconcile, ReconcileResult } from '../../reconcile/controller.ts';
 import { isOlder } from '../../reconcile/resource-version.ts';
@@ -76,6 +77,7 @@ function factsOf(deps: ControllerDeps, { migration, container }: Objects): Migra
   const isOurs = claim?.uid === metadata.uid;
   const { source = '', target = '' } = isOurs && claim !== undefined ? claim : (status ?? {});
   const { pauseStartedAt } = status ?? {};
+  const obstacle = container === undefined ? undefined : unmovable(container, deps.facts.pools);
   return {
     migration,
     container,
@@ -84,6 +86,7 @@ function factsOf(deps: ControllerDeps, { migration, container }: Objects): Migra
     now,
     begunMs: Date.parse(metadata.creationTimestamp ?? status?.startedAt ?? now.iso),
     ...(pauseStartedAt === undefined ? {} : { pauseStartedMs: Date.parse(pauseStartedAt) }),
+    ...(obstacle === undefined ? {} : { obstacle }),
   };
 }
 

@@ -1,5 +1,6 @@
 import type { Container, ContainerMigration, ContainerStatus } from '../../crds/container.ts';
 import type { Migration, MigrationStatus } from '../../crds/migration.ts';
+import type { Reason } from './mode.ts';
 import type { Seat } from './stages.ts';
 
 /** What a migration is decided from, and what can be decided. */
@@ -14,6 +15,8 @@ export interface MigrationFacts {
   begunMs: number;
   /** Wall-clock milliseconds of status.pauseStartedAt; undefined before. */
   pauseStartedMs?: number;
+  /** Why the container, as it is wanted now, cannot leave its node; undefined: it can. */
+  obstacle?: Reason;
 }
 
 /** A node, as the leader sees it. */

@@ -59,6 +59,8 @@ function whyEnd(
   if (claim.stage === 'Switched') return undefined;
   if (migration.metadata.deletionTimestamp !== undefined) return { phase: 'Cancelled', ...CANCELLED };
   if (container.metadata.deletionTimestamp !== undefined) return { phase: 'Failed', ...GONE };
+  // What has changed since it was admitted: a volume that only its host has would be left behind.
+  if (facts.obstacle !== undefined) return { phase: 'Failed', ...facts.obstacle };
   if (isLate(facts)) return { phase: 'Failed', ...lateness(facts) };
   if (!target.isReady) {
     return { phase: 'Failed', reason: 'TargetLost', message: `Node ${claim.target} is not ready any more` };

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import type { ContainerSpec } from '../../../src/crds/container.ts';
+import { containerKind, type ContainerSpec } from '../../../src/crds/container.ts';
 import { findCondition } from '../../../src/crds/conditions.ts';
 import { type Migration, migrationKind, type MigrationSpec } from '../../../src/crds/migration.ts';
 import { storagePool } from '../../support/cluster-objects.ts';
@@ -142,6 +142,34 @@ describe('a Migration that has to wait, or to give way', () => {
     expect(phases.filter((phase) => phase === 'Pending').length).toBeLessThanOrEqual(1);
     const all = () => ['a', 'b', 'c'].every((name) => trial.phase(`m-${name}`) === 'Succeeded');
     expect(await trial.until(all)).toBe(true);
+  });
+
+  it.each<[string, Partial<ContainerSpec>, string]>([
+    [
+      'has a volume that only its host has',
+      { volumes: [{ name: 'data', pool: 'default', path: '/srv' }] },
+      'VolumeOnNode',
+    ],
+    ['is pinned to where it is', { placement: { nodeName: 'host-1' } }, 'Pinned'],
+    ['is never to move', { migration: { policy: 'Never' } }, 'PolicyNever'],
+  ])('ends when the container, while it is copied, %s', async (_, spec, reason) => {
+    trial = await startMigrations();
+    await trial.place('web', 'host-1');
+    for (const { host } of Object.values(trial.hosts)) host.passMs = 4_000;
+    await trial.create('m', { targetNode: 'host-2', mode: 'Cold' });
+    await trial.until(() => trial.phase('m') === 'Copying');
+    const { signal } = new AbortController();
+    await trial.store.mergePatch(
+      containerKind,
+      { namespace: 'default', name: 'web' },
+      { body: { spec } },
+      signal,
+    );
+    expect(await trial.until(ended('m'), 2)).toBe(true);
+    expect([trial.phase('m'), reasonOf(trial.migration('m'))]).toEqual(['Failed', reason]);
+    await trial.run(15);
+    expect(trial.container('web').status).toMatchObject({ nodeName: 'host-1', phase: 'Running' });
+    expect(trial.hosts['host-2']?.instances()).toEqual([]);
   });
 
   it('keeps the last ten that are over', async () => {
