@@ -1,24 +1,16 @@
-import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
-import { parseImageReference } from '../../src/incus/image-reference.ts';
-import { waitsForRestart } from '../../src/incus/settings.ts';
-import { checkPool, checkSpec } from './fake-host-checks.ts';
+import { checkSpec } from './fake-host-checks.ts';
+import type { FakeDaemon, Method } from './fake-daemon.ts';
 import { Subscriber, unavailable } from './fake-host-events.ts';
-import {
-  isRootPool,
-  keepShared,
-  knownRoot,
-  makeRootPool,
-  notOurs,
-  onSharedStorage,
-  type SharedInstance,
-} from './fake-shared-roots.ts';
+import { fakeImages } from './fake-images.ts';
+import { fakeInstances } from './fake-instances.ts';
+import { fakePools } from './fake-pools.ts';
+import { fakeSharedRoots } from './fake-shared-roots.ts';
+import type { SharedInstance } from './fake-shared-roots.ts';
 import {
   type FakeIncoming,
   type FakeNetwork,
   type FakeOffer,
   fakeTransfers,
-  refuseIncoming,
   releaseDead,
 } from './fake-transfers.ts';
 import { type Clock, sleep } from '../../src/ports/clock.ts';
@@ -27,7 +19,6 @@ import type {
   HostDriver,
   HostEvent,
   HostFacts,
-  HostPool,
   Instance,
   InstanceMark,
   InstanceSpec,
@@ -73,8 +64,6 @@ export interface FakeHost extends HostDriver {
   failNext(method: Method, error: HostlerError): void;
 }
 
-export type Method = Exclude<keyof HostDriver, 'events' | 'close'>;
-
 export interface FakeInstance {
   spec: Omit<InstanceSpec, 'mark'> & { mark?: InstanceMark };
   status: Instance['status'];
@@ -93,8 +82,6 @@ export interface FakePool {
   spec: Omit<PoolSpec, 'uid'> & { uid?: string };
   usedBytes: number;
 }
-
-const TOTAL_BYTES = 10 * 2 ** 30;
 
 export const FAKE_HOST_FACTS: HostFacts = {
   runtime: 'incus',
@@ -125,7 +112,6 @@ export function createFakeHost(
   const subscribers = new Set<Subscriber>();
   const lost: Method[] = [];
   const failures = new Map<Method, HostlerError>();
-  const imported = new Map<string, string>();
   let down = false;
 
   const stamp = (): string => new Date(clock.nowMs()).toISOString();
@@ -175,6 +161,9 @@ export function createFakeHost(
     throw new HostlerError('Forbidden', `instance ${name} is not one of ours`);
   };
 
+  const daemon: FakeDaemon = { clock, call, stamp, emit, start, stop, existing, ours, host: () => host };
+  const images = fakeImages(daemon);
+
   const host: FakeHost = {
     calls: [],
     instances: new Map(),
@@ -212,145 +201,10 @@ export function createFakeHost(
     failNext: (method, error) => void failures.set(method, error),
 
     describeHost: (signal) => call('describeHost', '', signal, () => host.facts),
-    listInstances: (signal) =>
-      call('listInstances', '', signal, () =>
-        [...host.instances]
-          .filter(([, { spec }]) => spec.mark !== undefined)
-          .map(([name, it]) => seen(name, it)),
-      ),
-    getInstance: (name, signal) =>
-      call('getInstance', name, signal, () => {
-        const instance = host.instances.get(name);
-        return instance === undefined ? undefined : seen(name, instance);
-      }),
-    getAddresses: (name, signal) =>
-      call('getAddresses', name, signal, () => {
-        const index = [...host.instances.keys()].indexOf(name);
-        const { status, spec } = host.instances.get(name) ?? {};
-        return status === 'Running' && spec !== undefined && spec.networks.length > 0
-          ? [`192.0.2.${10 + index}`]
-          : [];
-      }),
-    ensureImage: (reference, signal) =>
-      call('ensureImage', reference, signal, async () => {
-        const fingerprint = await resolveImage(reference, host.images);
-        imported.set(reference, fingerprint);
-        return fingerprint;
-      }),
-    listImages: (signal) =>
-      call('listImages', '', signal, () =>
-        [...imported].map(([reference, fingerprint]) => ({ reference, fingerprint })),
-      ),
-
-    createInstance: (spec, options, signal) =>
-      call('createInstance', spec.name, signal, () => {
-        const old = host.instances.get(spec.name);
-        if (old !== undefined && old.spec.mark?.uid !== spec.mark.uid) {
-          throw new HostlerError('AlreadyExists', `there is another instance ${spec.name} on the host`);
-        }
-        if (old === undefined) {
-          if (spec.rootSource !== undefined) makeRootPool(spec, host);
-          checkSpec(spec, host);
-          if (![...imported.values()].includes(spec.imageFingerprint)) {
-            throw new HostlerError('Invalid', `image ${spec.imageFingerprint} is not on the host`);
-          }
-          host.instances.set(spec.name, { spec, status: 'Stopped', createdAt: stamp(), startedWith: {} });
-          keepShared(spec.name, host);
-          emit({ type: 'created', name: spec.name });
-        }
-        const instance = existing(spec.name);
-        refuseIncoming(spec.name, instance);
-        if (options.start && instance.status !== 'Running') start(spec.name, instance);
-      }),
-    updateInstance: (spec, signal) =>
-      call('updateInstance', spec.name, signal, () => {
-        const instance = ours(spec.name);
-        if (instance.spec.mark?.uid !== spec.mark.uid) throw notOurs(`instance ${spec.name}`);
-        refuseIncoming(spec.name, instance);
-        checkSpec(spec, host);
-        if (spec.rootPool !== instance.spec.rootPool)
-          throw new HostlerError('Invalid', 'the root pool is fixed');
-        if (JSON.stringify(instance.spec) !== JSON.stringify(spec))
-          emit({ type: 'updated', name: spec.name });
-        const { rootSource } = instance.spec;
-        instance.spec = { ...spec, ...(rootSource === undefined ? {} : { rootSource }) };
-        keepShared(spec.name, host);
-        return { restartRequired: instance.status === 'Running' ? differences(instance) : [] };
-      }),
-    startInstance: (name, signal) =>
-      call('startInstance', name, signal, () => {
-        const instance = ours(name);
-        refuseIncoming(name, instance);
-        if (instance.status !== 'Running') start(name, instance);
-      }),
-    stopInstance: (name, _graceMs, signal) =>
-      call('stopInstance', name, signal, () => {
-        if (!host.instances.has(name)) return;
-        const instance = ours(name);
-        if (instance.status !== 'Stopped') stop(name, instance, true);
-      }),
-    deleteInstance: (name, uid, signal) =>
-      call('deleteInstance', name, signal, () => {
-        const instance = host.instances.get(name);
-        if (instance === undefined) return;
-        if (instance.spec.mark?.uid !== uid) throw notOurs(`instance ${name}`);
-        if (instance.spec.rootSource !== undefined) throw onSharedStorage(`instance ${name}`);
-        refuseIncoming(name, instance);
-        if (instance.status !== 'Stopped') throw new HostlerError('Conflict', `instance ${name} is running`);
-        emit({ type: 'deleted', name });
-        host.instances.delete(name);
-      }),
-    recoverInstance: (root, signal) =>
-      call('recoverInstance', root.name, signal, () => {
-        if (knownRoot(root, host) !== undefined) return;
-        const found = host.sharedRoots.get(root.source);
-        if (found?.spec.name !== root.name || found.spec.mark?.uid !== root.uid) {
-          throw new HostlerError('NotFound', `there is no instance ${root.name} in ${root.source}`);
-        }
-        makeRootPool({ ...(found.spec as InstanceSpec), rootSource: root.source }, host);
-        checkSpec(found.spec as InstanceSpec, host);
-        host.instances.set(root.name, { ...found, status: 'Stopped', startedWith: {} });
-        emit({ type: 'created', name: root.name });
-      }),
-    forgetInstance: (root, signal) =>
-      call('forgetInstance', root.name, signal, () => {
-        const instance = knownRoot(root, host);
-        if (instance !== undefined && instance.status !== 'Stopped') {
-          throw new HostlerError('Conflict', `instance ${root.name} is running`);
-        }
-        const pool = host.pools.get(root.pool);
-        if (pool !== undefined && !isRootPool(pool, root.uid)) throw notOurs(`storage pool ${root.pool}`);
-        host.instances.delete(root.name);
-        host.pools.delete(root.pool);
-      }),
-
-    getLastEnd: (name, signal) =>
-      call('getLastEnd', name, signal, () => {
-        const unknown: LastEnd = { kind: 'unknown', message: 'How it ended is not known' };
-        return host.instances.get(name)?.lastEnd ?? unknown;
-      }),
-
-    listPools: (signal) =>
-      call('listPools', '', signal, () => [...host.pools.values()].map((pool) => seenPool(pool, host))),
-    ensurePool: (spec, signal) =>
-      call('ensurePool', spec.name, signal, () => {
-        const old = host.pools.get(spec.name);
-        if (old !== undefined && old.spec.uid !== spec.uid) {
-          throw new HostlerError('AlreadyExists', `there is another storage pool ${spec.name} on the host`);
-        }
-        checkPool(spec, old);
-        host.pools.set(spec.name, { spec, usedBytes: old?.usedBytes ?? 0 });
-      }),
-    deletePool: (name, uid, signal) =>
-      call('deletePool', name, signal, () => {
-        const pool = host.pools.get(name);
-        if (pool === undefined) return;
-        if (pool.spec.uid !== uid) throw notOurs(`storage pool ${name}`);
-        if (isRootPool(pool, uid)) throw onSharedStorage(`storage pool ${name}`);
-        if (isUsed(name, host)) throw new HostlerError('Conflict', `storage pool ${name} is in use`);
-        host.pools.delete(name);
-      }),
-
+    ...images.driver,
+    ...fakeInstances(daemon, images.has),
+    ...fakeSharedRoots(daemon),
+    ...fakePools(daemon),
     ...fakeTransfers({
       clock,
       call,
@@ -379,56 +233,6 @@ export function createFakeHost(
   };
   network.set(address, host);
   return host;
-}
-
-function seen(name: string, { spec, status, createdAt, lastStartedAt, incoming }: FakeInstance): Instance {
-  return {
-    name,
-    ...(spec.mark === undefined ? {} : { mark: spec.mark }),
-    ...(spec.rootSource === undefined ? {} : { isRootShared: true }),
-    ...(incoming === undefined ? {} : { incoming: incoming.migration }),
-    status,
-    imageFingerprint: spec.imageFingerprint,
-    createdAt,
-    ...(lastStartedAt === undefined ? {} : { lastStartedAt }),
-  };
-}
-
-function seenPool({ spec, usedBytes }: FakePool, host: FakeHost): HostPool {
-  return {
-    name: spec.name,
-    ...(spec.uid === undefined ? {} : { uid: spec.uid }),
-    driver: spec.driver,
-    ...(spec.driver === 'dir' ? { path: spec.source ?? `/storage-pools/${spec.name}` } : {}),
-    status: 'Created',
-    totalBytes: spec.sizeBytes ?? TOTAL_BYTES,
-    usedBytes,
-    inUse: isUsed(spec.name, host),
-  };
-}
-
-function isUsed(pool: string, host: FakeHost): boolean {
-  return [...host.instances.values()].some(({ spec }) => spec.rootPool === pool);
-}
-
-function differences({ spec: { config }, startedWith }: FakeInstance): string[] {
-  const keys = new Set([...Object.keys(config), ...Object.keys(startedWith)]);
-  return [...keys].filter((key) => waitsForRestart(key) && config[key] !== startedWith[key]).sort();
-}
-
-async function resolveImage(reference: string, images: ReadonlyMap<string, string>): Promise<string> {
-  const known = images.get(reference);
-  if (known !== undefined) return known;
-  const parsed = parseImageReference(reference);
-  if (parsed.from === 'url') throw unavailable(`${parsed.url} cannot be reached`);
-  if (parsed.from === 'remote') throw new HostlerError('NotFound', `no remote ${parsed.remote}`);
-  try {
-    return createHash('sha256')
-      .update(await readFile(parsed.path))
-      .digest('hex');
-  } catch (cause) {
-    throw new HostlerError('NotFound', `no image file ${parsed.path}`, { cause });
-  }
 }
 
 function aborted(): HostlerError {

@@ -1,5 +1,7 @@
 import { HostlerError } from '../../src/ports/errors.ts';
-import type { InstanceSpec, SharedRoot } from '../../src/ports/host-driver.ts';
+import type { HostDriver, InstanceSpec, SharedRoot } from '../../src/ports/host-driver.ts';
+import type { FakeDaemon } from './fake-daemon.ts';
+import { checkSpec } from './fake-host-checks.ts';
 import type { FakeHost, FakeInstance, FakePool } from './fake-host.ts';
 
 /** Roots on shared storage, as the fake host has them. */
@@ -9,6 +11,38 @@ export type SharedInstance = Pick<FakeInstance, 'spec' | 'createdAt'>;
 
 /** Marks the pool of one instance on shared storage. */
 const ROOT_OF = 'user.root-of';
+
+export function fakeSharedRoots({
+  call,
+  emit,
+  host,
+}: FakeDaemon): Pick<HostDriver, 'recoverInstance' | 'forgetInstance'> {
+  return {
+    recoverInstance: (root, signal) =>
+      call('recoverInstance', root.name, signal, () => {
+        if (knownRoot(root, host()) !== undefined) return;
+        const found = host().sharedRoots.get(root.source);
+        if (found?.spec.name !== root.name || found.spec.mark?.uid !== root.uid) {
+          throw new HostlerError('NotFound', `there is no instance ${root.name} in ${root.source}`);
+        }
+        makeRootPool({ ...(found.spec as InstanceSpec), rootSource: root.source }, host());
+        checkSpec(found.spec as InstanceSpec, host());
+        host().instances.set(root.name, { ...found, status: 'Stopped', startedWith: {} });
+        emit({ type: 'created', name: root.name });
+      }),
+    forgetInstance: (root, signal) =>
+      call('forgetInstance', root.name, signal, () => {
+        const instance = knownRoot(root, host());
+        if (instance !== undefined && instance.status !== 'Stopped') {
+          throw new HostlerError('Conflict', `instance ${root.name} is running`);
+        }
+        const pool = host().pools.get(root.pool);
+        if (pool !== undefined && !isRootPool(pool, root.uid)) throw notOurs(`storage pool ${root.pool}`);
+        host().instances.delete(root.name);
+        host().pools.delete(root.pool);
+      }),
+  };
+}
 
 export function makeRootPool(
   { rootPool: name, rootSource: source = '', mark: { uid } }: InstanceSpec,

@@ -13,7 +13,8 @@ import { container, node, storagePool } from './cluster-objects.ts';
 import { type ControllerTrial, startTrial } from './controller-trial.ts';
 import { createFakeFolders } from './fake-folders.ts';
 import { createFakeGuard, type FakeGuard } from './fake-guard.ts';
-import { createFakeHost, type FakeHost, type FakeInstance, type Method } from './fake-host.ts';
+import type { Method } from './fake-daemon.ts';
+import { createFakeHost, type FakeHost, type FakeInstance } from './fake-host.ts';
 import type { FakeNetwork } from './fake-transfers.ts';
 
 /** A host with its agent and guard, which can be killed and come back. */

@@ -1,6 +1,6 @@
 import { type Migration, migrationKind, type MigrationMode } from '../../../src/crds/migration.ts';
 import { isOver } from '../../../src/plan/migration/ending.ts';
-import { type Method } from '../../support/fake-host.ts';
+import type { Method } from '../../support/fake-daemon.ts';
 import { type MigrationTrial, startMigrations, type TrialHost } from '../../support/migration-trial.ts';
 import { createRandom, type Random } from './schedule.ts';
 
