@@ -41,7 +41,8 @@ export async function removeHostFinalizer(
   await writeFinalizers(target, object, others, signal);
 }
 
-function writeFinalizers<T extends KubeObject>(
+/** Likewise, whoever's they are. */
+export function writeFinalizers<T extends KubeObject>(
   { store, ref }: Target,
   { metadata }: T,
   finalizers: string[],

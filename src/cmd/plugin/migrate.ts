@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { containerKind } from '../../crds/container.ts';
 import { API_VERSION } from '../../crds/kind.ts';
 import { type Migration, migrationKind, type MigrationMode } from '../../crds/migration.ts';
 import { isFinished } from '../../plan/relocation/moves.ts';
@@ -53,7 +54,7 @@ export async function migrate(
   flags: Omit<Flags, keyof AccessFlags>,
 ): Promise<number> {
   const mode = modeOf(flags);
-  await getContainer(context, namespace, name);
+  const { metadata } = await getContainer(context, namespace, name);
   if (flags.to !== undefined) await getNode(context, flags.to);
   const { store, output, signal } = context;
   const made = await store.create<Migration>(
@@ -61,7 +62,11 @@ export async function migrate(
     {
       apiVersion: API_VERSION,
       kind: migrationKind.kind,
-      metadata: { generateName: `${name}-`, namespace } as Migration['metadata'],
+      metadata: {
+        generateName: `${name}-`,
+        namespace,
+        ownerReferences: ownersOf(metadata),
+      } as Migration['metadata'],
       spec: {
         container: name,
         ...(flags.to === undefined ? {} : { targetNode: flags.to }),
@@ -75,6 +80,11 @@ export async function migrate(
   );
   output.write(`migration/${made.metadata.name} created\n`);
   return flags.watch === true ? await watch(context, made) : EXIT.done;
+}
+
+/** Its record goes with the container. */
+function ownersOf({ name, uid = '' }: Migration['metadata']): object[] {
+  return [{ apiVersion: API_VERSION, kind: containerKind.kind, name, uid }];
 }
 
 function modeOf({ live, liveIfPossible, cold }: Omit<Flags, keyof AccessFlags>): MigrationMode | undefined {
@@ -108,7 +118,7 @@ async function watch(context: PluginContext, { metadata }: Migration): Promise<n
     return EXIT.interrupted;
   }
   if (ending.value === 'gone') {
-    output.write(`migration/${name} Cancelled: somebody has deleted it, or the namespace\n`);
+    output.write(`migration/${name} Cancelled: it was deleted, or its container or namespace was\n`);
     return EXIT.notDone;
   }
   output.write(`${summary(ending.value, clock.monotonicMs() - startMs)}\n`);

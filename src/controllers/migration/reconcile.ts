@@ -17,6 +17,7 @@ import type { Reconcile, ReconcileResult } from '../../reconcile/controller.ts';
 import { isOlder } from '../../reconcile/resource-version.ts';
 import { writeStatus } from '../../reconcile/status.ts';
 import type { ControllerDeps } from '../deps.ts';
+import { writeFinalizers } from '../finalizer.ts';
 import { admit, type Admission, tellBegun } from './admission.ts';
 import { pruneHistory } from './history.ts';
 import { nodeSight } from './node-sight.ts';
@@ -206,21 +207,16 @@ async function addFinalizer(
 ): Promise<Migration> {
   const { finalizers = [] } = migration.metadata;
   if (isHeld(migration)) return migration;
-  return await writeFinalizers(store, migration, [...finalizers, MIGRATION_FINALIZER], signal);
+  return await writeFinalizers(
+    { store, ref: migrationKind },
+    migration,
+    [...finalizers, MIGRATION_FINALIZER],
+    signal,
+  );
 }
 
 function isHeld({ metadata }: Migration): boolean {
   return metadata.finalizers?.includes(MIGRATION_FINALIZER) === true;
-}
-
-function writeFinalizers(
-  store: ControllerDeps['store'],
-  { metadata: { name, namespace = '', resourceVersion } }: Migration,
-  finalizers: string[],
-  signal: AbortSignal,
-): Promise<Migration> {
-  const body = { metadata: { resourceVersion, finalizers } };
-  return store.mergePatch<Migration>(migrationKind, { namespace, name }, { body }, signal);
 }
 
 async function writeContainer(
@@ -301,7 +297,7 @@ async function letGo(
   const { namespace = '', finalizers = [] } = migration.metadata;
   await store.delete(secretRef, { namespace, name: transferSecretName(migration) }, {}, signal);
   const rest = finalizers.filter((finalizer) => finalizer !== MIGRATION_FINALIZER);
-  await writeFinalizers(store, migration, rest, signal);
+  await writeFinalizers({ store, ref: migrationKind }, migration, rest, signal);
   await pruneHistory(deps, migration, signal);
   return {};
 }

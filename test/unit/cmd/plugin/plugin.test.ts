@@ -209,6 +209,9 @@ describe('kubectl hostler migrate', () => {
     expect(await migrate(context, 'default', 'x', flags)).toBe(0);
     expect(trial.store.all<Migration>(migrationKind)).toMatchObject([
       {
+        metadata: {
+          ownerReferences: [{ kind: 'Container', name: 'x', uid: trial.container('x').metadata.uid }],
+        },
         spec: {
           container: 'x',
           targetNode: 'b',
@@ -287,7 +290,9 @@ describe('kubectl hostler migrate', () => {
       context.signal,
     );
     expect(await during(command, 500)).toBe(1);
-    expect(written).toMatch(/\nmigration\/x-\w+ Cancelled: somebody has deleted it, or the namespace\n$/);
+    expect(written).toMatch(
+      /\nmigration\/x-\w+ Cancelled: it was deleted, or its container or namespace was\n$/,
+    );
   });
 
   it('goes on when nobody watches any more', async () => {
