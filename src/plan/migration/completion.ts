@@ -1,3 +1,4 @@
+import { parseDurationMs } from '../../crds/duration.ts';
 import type { MigrationStatus } from '../../crds/migration.ts';
 import { claimOf, withoutClaim } from './claim.ts';
 import { ended, goesOn, isLate, lateness } from './ending.ts';
@@ -56,8 +57,16 @@ function planUnclaimed(facts: MigrationFacts, status: MigrationStatus): Migratio
   const isCleared = status.sourceReport?.cleared === true;
   if (!isCleared && source.isReady && leftMs > 0) return { do: 'nothing', afterMs: leftMs };
   const rest = isCleared ? '' : `; what is left on ${migration.status?.source} is removed once it is back`;
-  const message = `It runs on ${migration.status?.target}${rest}`;
+  const message = `It runs on ${migration.status?.target}${rest}${tooLong(facts)}`;
   return ended(facts, 'Succeeded', { reason: 'Succeeded', message });
+}
+
+/** What could not be known before it ran. */
+function tooLong({ migration: { spec, status } }: MigrationFacts): string {
+  const { maxPause } = spec;
+  const limitMs = parseDurationMs(maxPause ?? '') ?? Number.POSITIVE_INFINITY;
+  const { pauseMs: tookMs = 0 } = status ?? {};
+  return tookMs <= limitMs ? '' : `; its pause of ${tookMs} ms was longer than spec.maxPause, ${maxPause}`;
 }
 
 function pauseMs({ now, pauseStartedMs = now.ms }: MigrationFacts): number {

@@ -257,6 +257,22 @@ describe('what has arrived', () => {
   });
 });
 
+describe('a pause that was longer than wished for', () => {
+  it.each([
+    ['2s', 2_001, 'It runs on host-2; its pause of 2001 ms was longer than spec.maxPause, 2s'],
+    ['2s', 2_000, 'It runs on host-2'],
+    [undefined, 90_000, 'It runs on host-2'],
+  ])('of %s at most, and took %d ms, is told', (maxPause, pauseMs, message) => {
+    const done: MigrationStatus = { phase: 'Completing', pauseMs, sourceReport: { cleared: true } };
+    const spec = { container: 'web', ...(maxPause === undefined ? {} : { maxPause }) };
+    const step = planMigration(facts(migration(done, { spec }), moving(undefined, { nodeName: 'host-2' })));
+    expect(told(step)).toBe('status Succeeded');
+    const said =
+      step.do === 'status' ? step.status.conditions?.find(({ type }) => type === 'Succeeded') : undefined;
+    expect(said?.message).toBe(message);
+  });
+});
+
 describe('the deadline', () => {
   it.each<[MigrationStage, MigrationStatus, string]>([
     ['Copying', { phase: 'Copying', pass: 2 }, 'in phase Copying'],
