@@ -27,7 +27,7 @@ export function planCompletion(facts: MigrationFacts): MigrationStep {
     const next = goesOn(
       facts,
       'Completing',
-      `It runs on ${claim.target}; what is left on the source is removed`,
+      `${found(container)} on ${claim.target}; what is left on the source is removed`,
     );
     return { do: 'status', status: { ...next, pauseMs: pauseMs(facts) } };
   }
@@ -57,8 +57,13 @@ function planUnclaimed(facts: MigrationFacts, status: MigrationStatus): Migratio
   const isCleared = status.sourceReport?.cleared === true;
   if (!isCleared && source.isReady && leftMs > 0) return { do: 'nothing', afterMs: leftMs };
   const rest = isCleared ? '' : `; what is left on ${migration.status?.source} is removed once it is back`;
-  const message = `It runs on ${migration.status?.target}${rest}${tooLong(facts)}`;
+  const message = `${found(container)} on ${migration.status?.target}${rest}${tooLong(facts)}`;
   return ended(facts, 'Succeeded', { reason: 'Succeeded', message });
+}
+
+/** What is off stays off. */
+function found(container: MigrationFacts['container']): string {
+  return container?.status?.phase === 'Running' ? 'It runs' : 'It is';
 }
 
 /** What could not be known before it ran. */

@@ -30,6 +30,8 @@ describe('a cold migration', () => {
     expect(trial.hosts['host-1']?.instances()).toEqual([]);
     const there = trial.hosts['host-2']?.host.instances.get('web--default');
     expect(there).toMatchObject({ status: 'Stopped', files: { log: 'done\n' } });
+    const said = trial.migration('m')?.status?.conditions?.find(({ type }) => type === 'Succeeded');
+    expect(said?.message).toBe('It is on host-2');
     expect(trial.events.filter((one) => one.startsWith('Normal Started'))).toEqual([]);
     const { status } = trial.container('web');
     expect(status).toMatchObject({ phase: 'Stopped', nodeName: 'host-2', restarts: 0 });

@@ -265,7 +265,9 @@ describe('a pause that was longer than wished for', () => {
   ])('of %s at most, and took %d ms, is told', (maxPause, pauseMs, message) => {
     const done: MigrationStatus = { phase: 'Completing', pauseMs, sourceReport: { cleared: true } };
     const spec = { container: 'web', ...(maxPause === undefined ? {} : { maxPause }) };
-    const step = planMigration(facts(migration(done, { spec }), moving(undefined, { nodeName: 'host-2' })));
+    const step = planMigration(
+      facts(migration(done, { spec }), moving(undefined, { nodeName: 'host-2', phase: 'Running' })),
+    );
     expect(told(step)).toBe('status Succeeded');
     const said =
       step.do === 'status' ? step.status.conditions?.find(({ type }) => type === 'Succeeded') : undefined;
