@@ -1,6 +1,6 @@
 import type { KubeObject, ResourceRef } from './object.ts';
 
-/** A core Secret, as far as migrations use it. */
+/** A core Secret, as far as migrations and fencing devices use it. */
 export interface Secret extends KubeObject {
   type?: string;
   /** By key, in base64. */

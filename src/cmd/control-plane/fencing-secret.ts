@@ -1,14 +1,6 @@
 import { NODE_LEASE_NAMESPACE } from '../../crds/kind.ts';
-import type { KubeObject, ResourceRef } from '../../crds/object.ts';
+import { type Secret, secretRef } from '../../crds/secret.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
-
-const secretRef: ResourceRef = {
-  group: '',
-  version: 'v1',
-  kind: 'Secret',
-  resource: 'secrets',
-  namespaced: true,
-};
 
 /** The decoded data of a Secret that a fencing device wants; undefined: there is none of that name. */
 export async function readFencingSecret(
@@ -17,7 +9,7 @@ export async function readFencingSecret(
   signal: AbortSignal,
 ): Promise<Record<string, string> | undefined> {
   const key = { namespace: NODE_LEASE_NAMESPACE, name };
-  const secret = await store.get<KubeObject & { data?: Record<string, string> }>(secretRef, key, signal);
+  const secret = await store.get<Secret>(secretRef, key, signal);
   if (secret === undefined) return undefined;
   const decoded = Object.entries(secret.data ?? {}).map(([field, text]) => [
     field,

@@ -1,3 +1,4 @@
+import { afterEach, beforeEach } from '@jest/globals';
 import { createIncusDriver } from '../../../src/incus/driver.ts';
 import type { HostDriver } from '../../../src/ports/host-driver.ts';
 import { silentLogger } from '../../../src/ports/logger.ts';
@@ -12,7 +13,6 @@ export interface DriverTrial {
   driver: HostDriver;
   /** Resolves when a request that begins with `what` has come. */
   arrived(what: string): Promise<void>;
-  stop(): Promise<void>;
 }
 
 export const never = new AbortController().signal;
@@ -27,7 +27,28 @@ export const INSTANCE = {
   devices: {},
 };
 
-export async function startDriverTrial(): Promise<DriverTrial> {
+/** Another one for each test of the block that calls this. */
+export function driverTrials(): DriverTrial {
+  let now: Awaited<ReturnType<typeof start>>;
+  beforeEach(async () => {
+    now = await start();
+  });
+  afterEach(() => now.stop());
+  return {
+    get daemon() {
+      return now.daemon;
+    },
+    get clock() {
+      return now.clock;
+    },
+    get driver() {
+      return now.driver;
+    },
+    arrived: (what) => now.arrived(what),
+  };
+}
+
+async function start() {
   const daemon = await startScriptedDaemon();
   const clock = createFakeClock();
   const driver = createIncusDriver({
@@ -47,12 +68,12 @@ export async function startDriverTrial(): Promise<DriverTrial> {
     daemon,
     clock,
     driver,
-    async arrived(what) {
+    async arrived(what: string): Promise<void> {
       while (!daemon.requests.some((request) => request.startsWith(what))) {
         await new Promise((resolve) => setImmediate(resolve));
       }
     },
-    async stop() {
+    async stop(): Promise<void> {
       await driver.close();
       await daemon.stop();
     },

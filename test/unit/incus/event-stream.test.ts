@@ -1,20 +1,11 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { errorCode } from '../../../src/ports/errors.ts';
-import type { HostDriver, HostEvent } from '../../../src/ports/host-driver.ts';
-import { type DriverTrial, INSTANCE, startDriverTrial } from './driver-trial.ts';
+import type { HostEvent } from '../../../src/ports/host-driver.ts';
+import { INSTANCE, driverTrials } from './driver-trial.ts';
 import { begun, sync } from './scripted-daemon.ts';
 
 describe('events of the daemon', () => {
-  let trial: DriverTrial;
-  let driver: HostDriver;
-  let daemon: DriverTrial['daemon'];
-  let clock: DriverTrial['clock'];
-
-  beforeEach(async () => {
-    trial = await startDriverTrial();
-    ({ driver, daemon, clock } = trial);
-  });
-  afterEach(() => trial.stop());
+  const trial = driverTrials();
 
   const message = (action: string, name: string) =>
     JSON.stringify({
@@ -24,36 +15,36 @@ describe('events of the daemon', () => {
 
   it('begin with resync, are only about our instances, and begin again after a break', async () => {
     const abort = new AbortController();
-    const events = driver.events(abort.signal)[Symbol.asyncIterator]();
+    const events = trial.driver.events(abort.signal)[Symbol.asyncIterator]();
     const next = async (): Promise<HostEvent | undefined> =>
       (await events.next()).value as HostEvent | undefined;
-    const opened = daemon.nextStream();
+    const opened = trial.daemon.nextStream();
     expect(await next()).toEqual({ type: 'resync' });
     const stream = await opened;
-    daemon.answers.set('GET /1.0/instances/other', sync({ ...INSTANCE, name: 'other', config: {} }));
+    trial.daemon.answers.set('GET /1.0/instances/other', sync({ ...INSTANCE, name: 'other', config: {} }));
     stream.send(message('instance-shutdown', 'other'));
     stream.send(message('instance-shutdown', 'web'));
     expect(await next()).toEqual({ type: 'stopped', name: 'web', requested: false });
 
-    const reopened = daemon.nextStream();
+    const reopened = trial.daemon.nextStream();
     const after = next();
     stream.terminate();
-    while (clock.pending() === 0 || daemon.streams.size > 0)
+    while (trial.clock.pending() === 0 || trial.daemon.streams.size > 0)
       await new Promise((resolve) => setImmediate(resolve));
-    await clock.advance(1_000);
+    await trial.clock.advance(1_000);
     await reopened;
     expect(await after).toEqual({ type: 'resync' });
     abort.abort();
     expect((await events.next()).done).toBe(true);
-    expect(clock.pending()).toBe(0);
+    expect(trial.clock.pending()).toBe(0);
   });
 
   it('about an instance that is being made are ours without a question, and of others with one', async () => {
-    daemon.answers.set('POST /1.0/instances', begun('make'));
-    daemon.answers.set('GET /1.0/operations/make/wait', 'silent');
+    trial.daemon.answers.set('POST /1.0/instances', begun('make'));
+    trial.daemon.answers.set('GET /1.0/operations/make/wait', 'silent');
     const abort = new AbortController();
-    const events = driver.events(abort.signal)[Symbol.asyncIterator]();
-    const opened = daemon.nextStream();
+    const events = trial.driver.events(abort.signal)[Symbol.asyncIterator]();
+    const opened = trial.daemon.nextStream();
     await events.next();
     const stream = await opened;
     const mark = { uid: 'u1', namespace: 'default', name: 'web', epoch: 1, generation: 1 };
@@ -65,28 +56,28 @@ describe('events of the daemon', () => {
       networks: [],
       config: {},
     };
-    const made = driver.createInstance(spec, { start: true }, abort.signal).catch(errorCode);
+    const made = trial.driver.createInstance(spec, { start: true }, abort.signal).catch(errorCode);
     await trial.arrived('GET /1.0/operations/make/wait');
     stream.send(message('instance-created', 'web'));
     expect((await events.next()).value).toEqual({ type: 'created', name: 'web' });
-    expect(daemon.requests).not.toContain('GET /1.0/instances/web');
+    expect(trial.daemon.requests).not.toContain('GET /1.0/instances/web');
     abort.abort();
     expect(await made).toBe('Aborted');
   });
 
   it('drop a connection that gives no sign of life', async () => {
     const abort = new AbortController();
-    const events = driver.events(abort.signal)[Symbol.asyncIterator]();
-    const opened = daemon.nextStream();
+    const events = trial.driver.events(abort.signal)[Symbol.asyncIterator]();
+    const opened = trial.daemon.nextStream();
     await events.next();
     const stream = await opened;
     // Held up like a peer behind a dead link: it reads nothing, and so answers no ping.
     stream.pause();
     const second = events.next();
-    const reopened = daemon.nextStream();
-    await clock.advance(10_000);
-    await clock.advance(10_000);
-    await clock.advance(1_000);
+    const reopened = trial.daemon.nextStream();
+    await trial.clock.advance(10_000);
+    await trial.clock.advance(10_000);
+    await trial.clock.advance(1_000);
     await reopened;
     expect((await second).value).toEqual({ type: 'resync' });
     abort.abort();
