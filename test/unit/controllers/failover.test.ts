@@ -11,6 +11,17 @@ const { signal } = new AbortController();
 let trial: FailoverTrial;
 afterEach(() => trial.stop());
 
+/** One container on each node, and room for no other. */
+const startCrowded = () => {
+  const big = { spec: { resources: { memory: '6Gi' } } };
+  return startFailover(
+    ['a', 'b', 'c'],
+    placedOn('a', 'big', big),
+    placedOn('b', 'b1', big),
+    placedOn('c', 'c1', big),
+  );
+};
+
 describe('the failover controller', () => {
   it('lets nodes in, counts them all, and then writes nothing', async () => {
     trial = await startFailover(
@@ -75,13 +86,7 @@ describe('the failover controller', () => {
   });
 
   it('lets a node that is back in with the next term, and gives it to what is still there', async () => {
-    const big = { spec: { resources: { memory: '6Gi' } } };
-    trial = await startFailover(
-      ['a', 'b', 'c'],
-      placedOn('a', 'big', big),
-      placedOn('b', 'b1', big),
-      placedOn('c', 'c1', big),
-    );
+    trial = await startCrowded();
     trial.agents.silent.add('a');
     await trial.run(9);
     expect(trial.container('big').status).toMatchObject({ nodeName: 'a', phase: 'Lost', term: 1 });
@@ -100,13 +105,7 @@ describe('the failover controller', () => {
   });
 
   it('places what found no room as soon as there is some', async () => {
-    const big = { spec: { resources: { memory: '6Gi' } } };
-    trial = await startFailover(
-      ['a', 'b', 'c'],
-      placedOn('a', 'big', big),
-      placedOn('b', 'b1', big),
-      placedOn('c', 'c1', big),
-    );
+    trial = await startCrowded();
     trial.agents.silent.add('a');
     await trial.run(9);
     trial.store.seed({
