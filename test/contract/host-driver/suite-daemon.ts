@@ -64,7 +64,7 @@ export function daemonContract(get: () => Bench): void {
         const creation = driver
           .createInstance(spec, { start: false }, never)
           .catch((error: unknown) => error);
-        await until('the creation has begun', () => driver.getInstance(spec.name, never));
+        await until('the creation has begun', () => driver.getInstance(spec.name, never), { pollMs: 5 });
         await bench.stopDaemon();
         await creation;
         await bench.startDaemon();
