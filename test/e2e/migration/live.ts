@@ -51,6 +51,33 @@ export function describeLiveMoves(trial: Trial): void {
   );
 }
 
+/** Between the arrival of a live pass and its taking over nobody but the target knows of the copy. */
+export function describeDeletions(trial: Trial): void {
+  trial.it(
+    'of a container that is deleted meanwhile leaves nothing on either host',
+    async (scene) => {
+      await applyBeating(scene, { migration: { policy: 'Live' } });
+      await migrate(scene, 'gone', { targetNode: 'host-2' });
+      await scene.kubectl(
+        'wait',
+        'migration/gone',
+        '--for=jsonpath={.status.phase}=SwitchingOver',
+        '--timeout=60s',
+      );
+      await scene.kubectl('delete', 'container', BEATING, '--timeout=90s');
+      await untilSettled(scene, 'gone');
+      for (const name of ['host-1', 'host-2']) {
+        await eventually(
+          `nothing is left on ${name}`,
+          () => scene.cluster.host(name).instances(),
+          (all) => !all.includes(`${BEATING}--${scene.namespace}`),
+        );
+      }
+    },
+    200_000,
+  );
+}
+
 /**
  * Incus 6.0 calls such a pass a success, on both sides, and its source has ended the processes by then; and it never again lets go of the
  * copy, until it is restarted itself. The files are whole: the container is started again where it was.
