@@ -3,7 +3,7 @@ import { conditionsSchema } from './conditions.ts';
 import { AGE_COLUMN, type FieldFault, GROUP, type KindDefinition, VERSION } from './kind.ts';
 import { leaseTimingFaults, leaseTimingSchema } from './lease-timing.ts';
 import type { KubeObject } from './object.ts';
-import { migrationLimitsSchema, rebalanceSchema } from './rebalance.ts';
+import { migrationLimitsSchema, rebalanceFaults, rebalanceSchema } from './rebalance.ts';
 
 /** The one ClusterPolicy that counts. */
 export const CLUSTER_POLICY_NAME = 'cluster';
@@ -118,8 +118,11 @@ export const clusterPolicyKind: KindDefinition = {
 };
 
 /** What the schema cannot say; the same on every Kubernetes, where the controller puts it into a condition. */
-export function clusterPolicyFaults({ spec: { nodeLease, nodeClasses = [] } }: ClusterPolicy): FieldFault[] {
+export function clusterPolicyFaults({
+  spec: { nodeLease, nodeClasses = [], rebalance },
+}: ClusterPolicy): FieldFault[] {
   return [
+    ...rebalanceFaults(rebalance),
     ...leaseTimingFaults(nodeLease, 'spec.nodeLease'),
     ...nodeClasses.flatMap((one, index) =>
       leaseTimingFaults(one.nodeLease, `spec.nodeClasses[${index}].nodeLease`),

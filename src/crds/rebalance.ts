@@ -1,5 +1,6 @@
 import { type Static, Type } from 'typebox';
-import { durationSchema } from './duration.ts';
+import { durationSchema, parseDurationMs } from './duration.ts';
+import type { FieldFault } from './kind.ts';
 
 /** `spec.rebalance` of the ClusterPolicy. Absent: nothing is moved only because a host is crowded. */
 export const rebalanceSchema = Type.Object(
@@ -21,9 +22,12 @@ export const rebalanceSchema = Type.Object(
         description: 'At most so many moves begin within one window.',
       }),
     ),
-    window: Type.Optional(durationSchema('The time over which maxMoves is counted.', '10m')),
+    window: Type.Optional(durationSchema('The time over which maxMoves is counted. At least 1s.', '10m')),
     cooldown: Type.Optional(
-      durationSchema('A container that was moved, for whatever reason, stays for at least so long.', '1h'),
+      durationSchema(
+        'A container that was moved, for whatever reason, stays for at least so long. At least 1s.',
+        '1h',
+      ),
     ),
   },
   {
@@ -71,3 +75,16 @@ export const migrationLimitsSchema = Type.Object(
 
 export type RebalancePolicy = Static<typeof rebalanceSchema>;
 export type MigrationLimitsPolicy = Static<typeof migrationLimitsSchema>;
+
+const LEAST_MS = 1_000;
+
+/** Without either, nothing would keep a container from being moved to and fro. */
+export function rebalanceFaults(rebalance: RebalancePolicy | undefined): FieldFault[] {
+  return (['window', 'cooldown'] as const)
+    .filter((field) => (parseDurationMs(rebalance?.[field] ?? '') ?? LEAST_MS) < LEAST_MS)
+    .map((field) => ({
+      field: `spec.rebalance.${field}`,
+      reason: 'FieldValueInvalid',
+      message: `Invalid value: "${rebalance?.[field]}": must be at least 1s`,
+    }));
+}

@@ -1,5 +1,6 @@
 import { type Container, containerKind } from '../../crds/container.ts';
 import { CLUSTER_POLICY_NAME } from '../../crds/cluster-policy.ts';
+import { findCondition } from '../../crds/conditions.ts';
 import { type Migration, migrationKind } from '../../crds/migration.ts';
 import type { Node } from '../../crds/node.ts';
 import { keyOf } from '../../crds/object.ts';
@@ -141,6 +142,11 @@ export function tellBegun(
     transfer === 'Shared' ? `${mode.toLowerCase()}, its root is on shared storage` : mode.toLowerCase();
   const why = whyCold === undefined ? '' : `, since it cannot go live: ${whyCold.message}`;
   return `Goes from ${status?.source} to ${status?.target}, ${how}${why}`;
+}
+
+/** For people: what its condition Live says. */
+export function whyCold({ status }: Migration): string {
+  return `It goes on cold: ${findCondition(status?.conditions, 'Live')?.message ?? ''}`;
 }
 
 function refused(reason: string, message: string): { is: 'refused'; why: Reason } {

@@ -82,3 +82,14 @@ describe('ClusterPolicy', () => {
     expect(clusterPolicyFaults(policy({}))).toEqual([]);
   });
 });
+
+describe('rebalancing that nothing holds back', () => {
+  it.each<[NonNullable<ClusterPolicy['spec']['rebalance']>, string[]]>([
+    [{ cooldown: '0s' }, ['spec.rebalance.cooldown']],
+    [{ window: '999ms', cooldown: '0m' }, ['spec.rebalance.window', 'spec.rebalance.cooldown']],
+    [{ window: '1s', cooldown: '1s' }, []],
+    [{}, []],
+  ])('%j is refused with its fields', (rebalance, fields) => {
+    expect(clusterPolicyFaults(policy({ rebalance })).map(({ field }) => field)).toEqual(fields);
+  });
+});

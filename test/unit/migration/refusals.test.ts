@@ -109,6 +109,11 @@ describe('a container that was started without what a live move needs', () => {
     expect(trial.migration('m')?.status).toMatchObject({ phase: 'Succeeded', mode: 'Cold' });
     expect(reasonOf(trial.migration('m'), 'Live')).toBe('NeedsRestart');
     expect(trial.events.filter((one) => one.includes('MigrationReturned'))).toEqual([]);
+    expect(trial.events).toContainEqual(
+      expect.stringMatching(
+        /^Normal GoesCold default\/m: It goes on cold: instance web--default was started/,
+      ),
+    );
   });
 });
 
