@@ -21,7 +21,9 @@ export async function drainTable(
     listAll<Migration>(store, migrationKind, { labelSelector }, signal),
     listAll<Container>(store, containerKind, {}, signal),
   ]);
-  const known = [...movedRows(node, migrations.items), ...otherRows(name, node, containers.items)];
+  const places = new Map(containers.items.map((one) => [keyOf(one), one.status?.nodeName]));
+  const moved = movedRows(node, migrations.items, kind === 'drain' ? places : new Map());
+  const known = [...moved, ...otherRows(name, node, containers.items)];
   const rows = [...known, ...waitingRows(name, { kind, known }, containers.items)];
   if (rows.length === 0) return '';
   rows.sort(([one = ''], [other = '']) => (one < other ? -1 : 1));
@@ -29,7 +31,11 @@ export async function drainTable(
 }
 
 /** The last one of each container, if it was made since the drain began. */
-function movedRows(node: Node | undefined, migrations: readonly Migration[]): string[][] {
+function movedRows(
+  node: Node | undefined,
+  migrations: readonly Migration[],
+  places: ReadonlyMap<string, string | undefined>,
+): string[][] {
   const since = node?.status?.drain?.startedAt ?? '';
   const last = new Map<string, Migration>();
   for (const migration of migrations) {
@@ -38,7 +44,20 @@ function movedRows(node: Node | undefined, migrations: readonly Migration[]): st
     if (made >= since && made >= (last.get(key)?.metadata.creationTimestamp ?? '')) last.set(key, migration);
   }
   const blocked = new Set(node?.status?.drain?.blocked?.map(({ container }) => container));
-  return [...last].filter(([key]) => !blocked.has(key)).map(([key, migration]) => [key, ...cells(migration)]);
+  return [...last]
+    .filter(([key]) => !blocked.has(key))
+    .map(([key, migration]) => [key, ...(recovered(node, migration, places.get(key)) ?? cells(migration))]);
+}
+
+/** The node was lost on the way: the failover has placed it elsewhere. */
+function recovered(
+  node: Node | undefined,
+  migration: Migration,
+  place: string | undefined,
+): string[] | undefined {
+  const hasFailed = isFinished(migration) && migration.status?.phase !== 'Succeeded';
+  const isElsewhere = place !== undefined && place !== '' && place !== node?.metadata.name;
+  return hasFailed && isElsewhere ? ['recovered', place] : undefined;
 }
 
 function cells(migration: Migration): string[] {

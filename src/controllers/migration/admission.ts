@@ -145,7 +145,7 @@ export function tellBegun(
 }
 
 /** For people: what its condition Live says. */
-export function whyCold({ status }: Migration): string {
+export function tellCold({ status }: Migration): string {
   return `It goes on cold: ${findCondition(status?.conditions, 'Live')?.message ?? ''}`;
 }
 

@@ -18,7 +18,7 @@ import { isOlder } from '../../reconcile/resource-version.ts';
 import { writeStatus } from '../../reconcile/status.ts';
 import type { ControllerDeps } from '../deps.ts';
 import { writeFinalizers } from '../finalizer.ts';
-import { admit, type Admission, tellBegun, whyCold } from './admission.ts';
+import { admit, type Admission, tellBegun, tellCold } from './admission.ts';
 import { pruneHistory } from './history.ts';
 import { nodeSight } from './node-sight.ts';
 import { settleStray } from './stray.ts';
@@ -260,7 +260,7 @@ async function writeMigration(
     logger.info({ migration: keyOf(migration), phase, pauseMs }, 'migration goes on');
   }
   if (facts.migration.status?.mode === 'Live' && step.status.mode === 'Cold') {
-    events.record(referenceTo(migration), 'Normal', 'GoesCold', whyCold(migration));
+    events.record(referenceTo(migration), 'Normal', 'GoesCold', tellCold(migration));
   }
   if (isEnd) {
     admitted.delete(migration.metadata.uid ?? '');

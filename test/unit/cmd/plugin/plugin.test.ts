@@ -108,6 +108,23 @@ describe('kubectl hostler drain', () => {
     expect(complained).toMatch(/^Not done after 20\.0 s\. The drain goes on/);
   });
 
+  it('says of what the failover has placed elsewhere meanwhile that it is recovered', async () => {
+    const context = await start(running('x', 'a'));
+    const command = drain(context, 'a', { wait: true });
+    await during(command, 500);
+    const [{ metadata } = { metadata: { name: '' } }] = trial.active();
+    const body = { status: { phase: 'Failed', target: 'b' } };
+    await trial.store.mergePatch(
+      migrationKind,
+      { namespace: 'default', name: metadata.name },
+      { body, subresource: 'status' },
+      context.signal,
+    );
+    await trial.patchStatus('x', { nodeName: 'b' });
+    expect(await during(command, 2_000)).toBe(0);
+    expect(written).toMatch(/\ndefault\/x {3}recovered {3}b *\n/);
+  });
+
   it('lists what waits for its turn as well when the time is up', async () => {
     const context = await start(...['v', 'w', 'x'].map((name) => running(name, 'a')));
     expect(await during(drain(context, 'a', { timeout: 2_000, wait: true }), 3_000)).toBe(3);
