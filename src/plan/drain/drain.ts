@@ -2,7 +2,7 @@ import type { Container } from '../../crds/container.ts';
 import type { BlockedContainer, DrainOptions } from '../../crds/maintenance.ts';
 import { keyOf } from '../../crds/object.ts';
 import { inRecoveryOrder } from '../failover/recovery-order.ts';
-import { commitMove, judgeMove, type RelocationFacts, type Verdict } from '../relocation/judge.ts';
+import { commitMove, judgeMove, NOT_READY, type RelocationFacts, type Verdict } from '../relocation/judge.ts';
 
 /**
  * What a node in maintenance does next with its containers. Level-based: every round looks at all of them anew, so a leader
@@ -110,7 +110,7 @@ function decide(container: Container, facts: DrainFacts, plan: DrainPlan): void 
   }
   const verdict = judgeMove(container, facts);
   if (verdict.is !== 'blocked') return note(container, verdict, facts, plan);
-  if (isOff(container)) {
+  if (isOff(container) && verdict.reason !== NOT_READY) {
     counts.stopped += 1;
     return;
   }
@@ -141,7 +141,7 @@ function isOff({ spec, status }: Container): boolean {
 
 /** Budgets are never broken, and a migration that failed is tried again first. */
 function isLasting({ reason }: { reason: string }, container: Container, facts: DrainFacts): boolean {
-  if (reason === 'DisruptionBudget') return false;
+  if (reason === 'DisruptionBudget' || reason === NOT_READY) return false;
   if (reason !== 'MigrationFailed') return true;
   return (facts.failureOf(container)?.attempts ?? 0) >= PATIENT_ATTEMPTS;
 }

@@ -32,6 +32,8 @@ export type Verdict =
   /** Nothing that goes on will change it. `afterMs`: look again then. */
   | ({ is: 'blocked'; afterMs?: number } & Why);
 
+/** It passes, so nothing is stopped for it, and nothing that is off counts as dealt with. */
+export const NOT_READY = 'NodeNotReady';
 const FAILURE_BASE_MS = 15_000;
 const FAILURE_MAX_MS = 600_000;
 
@@ -71,6 +73,12 @@ function unsettled({ metadata, status }: Container): Verdict | undefined {
 
 function judgeTurn(container: Container, facts: RelocationFacts, pin: string | undefined): Verdict {
   const { limits, disruptions, room } = facts;
+  const { nodeName: source = '' } = container.status ?? {};
+  // Its migration would be refused: a node that is back renews its lease before it says that its daemon answers.
+  if (room.facts.nodes.get(source)?.isReady !== true) {
+    const message = `Node ${source} is not ready; nothing can leave it before it is`;
+    return { is: 'blocked', reason: NOT_READY, message };
+  }
   const failure = facts.failureOf(container);
   if (failure !== undefined && failure.retryAfterMs > 0) {
     const { attempts, message, retryAfterMs } = failure;
@@ -78,7 +86,7 @@ function judgeTurn(container: Container, facts: RelocationFacts, pin: string | u
     const told = `Its migration failed ${times}: ${message}`;
     return { is: 'blocked', reason: 'MigrationFailed', message: told, afterMs: retryAfterMs };
   }
-  if (!limits.mayLeave(container.status?.nodeName ?? '')) {
+  if (!limits.mayLeave(source)) {
     return { is: 'waiting', reason: 'MigrationLimit', message: 'As many migrations go on as may' };
   }
   const refusal = disruptions.refusal(container);

@@ -35,6 +35,20 @@ describe('planDrain', () => {
     expect(isDrained(plan.counts)).toBe(false);
   });
 
+  it.each<[string, DrainOptions]>([
+    ['', {}],
+    [', also where what cannot move is to be stopped', { unmovable: 'Stop' }],
+  ])(
+    'begins nothing from a node whose daemon does not answer, and stops nothing for that%s',
+    (_, options) => {
+      const nodes = [node('a', { ready: false, spec: { maintenance: 'Drain' } }), node('b')];
+      const plan = drain({ nodes, containers: [running('x', 'a'), off('z', 'a')] }, options);
+      expect(plan).toMatchObject({ moves: [], stops: [], counts: { total: 2, stopped: 0, moving: 0 } });
+      expect(plan.counts.blocked.map(({ reason }) => reason)).toEqual(['NodeNotReady', 'NodeNotReady']);
+      expect(isDrained(plan.counts)).toBe(false);
+    },
+  );
+
   it('is done when nothing is left, and counts what has gone', () => {
     const gone = running('x', 'b', { status: { drainedFrom: 'a' } });
     const plan = drain({ containers: [gone] });
