@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { findCondition } from '../../crds/conditions.ts';
 import { containerKind } from '../../crds/container.ts';
 import { API_VERSION } from '../../crds/kind.ts';
 import { type Migration, migrationKind, type MigrationMode } from '../../crds/migration.ts';
@@ -127,7 +128,10 @@ async function watch(context: PluginContext, { metadata }: Migration): Promise<n
 
 /** Where every change is a line of its own, how far a pass is would be too much. The last pass is too short to be told. */
 function show({ status }: Migration, line: ReturnType<typeof createProgressLine>, isTerminal: boolean): void {
-  const { phase = 'Pending', source, target, mode, passes = 0, progress } = status ?? {};
+  const { phase = 'Pending', source, target, mode, passes = 0, progress, conditions } = status ?? {};
+  const waits =
+    phase === 'Pending' && source === undefined ? findCondition(conditions, 'Succeeded') : undefined;
+  if (waits !== undefined) return line.show(`${phase}: ${waits.message}`);
   const way = source === undefined ? '' : ` ${source} to ${target ?? '?'}`;
   const how = mode === undefined ? '' : `, ${mode.toLowerCase()}`;
   const text = `${phase}${way}${how}`;

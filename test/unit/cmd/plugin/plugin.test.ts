@@ -285,6 +285,26 @@ describe('kubectl hostler migrate', () => {
     expect(await during(command, 500)).toBe(0);
   });
 
+  it('says what it waits for', async () => {
+    const context = await start(running('x', 'a'));
+    const command = migrate(context, 'default', 'x', { to: 'b', watch: true });
+    await during(command, 500);
+    const waits = {
+      type: 'Succeeded',
+      status: 'Unknown',
+      reason: 'Pending',
+      message: 'As many go on as may',
+    };
+    const conditions = [{ ...waits, lastTransitionTime: '2026-01-01T00:00:00Z' }];
+    await patch({ phase: 'Pending', conditions });
+    await during(command, 500);
+    await patch({ phase: 'Copying', source: 'a', target: 'b', mode: 'Cold' });
+    await during(command, 500);
+    await patch({ phase: 'Succeeded' });
+    expect(await during(command, 500)).toBe(0);
+    expect(written).toContain('\nPending\nPending: As many go on as may\nCopying a to b, cold\n');
+  });
+
   it('fails with the reason when it fails', async () => {
     const context = await start(running('x', 'a'));
     const command = migrate(context, 'default', 'x', { to: 'b', watch: true });
