@@ -23,4 +23,5 @@ export default {
   projects: ['unit', 'simulation', 'contract', 'integration', 'e2e', 'faults', 'kills'].map((name) => project(name)),
   testTimeout: 30_000,
   maxWorkers: 2,
+  testSequencer: '<rootDir>/scripts/lib/longest-first.mjs',
 };
