@@ -95,13 +95,21 @@ export async function isServerReady(server: LocalServer): Promise<boolean> {
 
 /** The API of whichever server answers, tried in turn. */
 export function anyServerApi(servers: readonly LocalServer[]): LocalApi {
+  const open = new Map<LocalServer, LocalApi>();
+  const apiOf = (server: LocalServer): LocalApi => {
+    const api = open.get(server) ?? localApi(server.apiSocket, server.kubeconfig, { keepAlive: true });
+    open.set(server, api);
+    return api;
+  };
   return {
     async request(method, path, options) {
       let last: unknown;
       for (const server of servers) {
         try {
-          return await localApi(server.apiSocket, server.kubeconfig).request(method, path, options);
+          return await apiOf(server).request(method, path, options);
         } catch (error) {
+          // What is in its kubeconfig may be another certificate when it is back.
+          open.delete(server);
           last = error;
         }
       }
