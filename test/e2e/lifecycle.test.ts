@@ -13,18 +13,18 @@ describe('containers on real hosts', () => {
     describeRunning(trial);
   });
   describe('that end by themselves', () => {
-    describeEnds(trial);
+    describeEnds(trial.together);
   });
   describe('that do not start', () => {
-    describeStarts(trial);
+    describeStarts(trial.together);
   });
   describe('whose settings change', () => {
-    describeSettings(trial);
+    describeSettings(trial.together);
   });
   describe('with which a person interferes', () => {
-    describeInterference(trial);
+    describeInterference(trial.together);
   });
   describe('that cannot be as they should', () => {
-    describeBadInput(trial);
+    describeBadInput(trial.together);
   });
 });

@@ -5,6 +5,7 @@ import type { Container } from '../../src/crds/container.ts';
 import type { Node } from '../../src/crds/node.ts';
 import type { KubeObject } from '../../src/crds/object.ts';
 import { messageOf } from '../../src/ports/errors.ts';
+import { playAhead } from '../support/ahead.ts';
 import { type ClusterHost, type FoundInstance, startTestCluster } from '../support/cluster.ts';
 import { eventually } from '../support/waiting.ts';
 import type { TestCluster } from '../support/cluster.ts';
@@ -21,6 +22,8 @@ export interface Trial {
     name: string,
     test: (scene: Scene, row: Row) => Promise<void>,
   ): void;
+  /** Those whose tests change nothing outside of their namespaces: some of them are played at the same time. */
+  readonly together: Omit<Trial, 'together'>;
 }
 
 export interface Scene {
@@ -89,12 +92,14 @@ export function isReady({ status, metadata }: Container): boolean {
 export function useCluster(options: { live?: boolean } = {}): Trial {
   let cluster: TestCluster | undefined;
   let scenes = 0;
+  const ahead = playAhead();
   beforeAll(async () => {
     cluster = await startTestCluster(options);
   }, 120_000);
   afterAll(async () => {
+    await ahead.settled();
     await cluster?.stop();
-  }, 60_000);
+  }, 120_000);
   const perform = async (test: (scene: Scene) => Promise<void>): Promise<void> => {
     if (cluster === undefined) throw new Error('The cluster did not start');
     scenes += 1;
@@ -106,6 +111,20 @@ export function useCluster(options: { live?: boolean } = {}): Trial {
     it: (name, test, timeoutMs = TIMEOUT_MS) => it(name, () => perform(test), timeoutMs),
     each: (rows, name, test) =>
       it.each([...rows])(name, (row) => perform((scene) => test(scene, row)), TIMEOUT_MS),
+    together: {
+      it: (name, test, timeoutMs = TIMEOUT_MS) =>
+        it(
+          name,
+          ahead.add(() => perform(test)),
+          timeoutMs,
+        ),
+      each: (rows, name, test) => {
+        const plays = new Map(
+          rows.map((row) => [row, ahead.add(() => perform((scene) => test(scene, row)))]),
+        );
+        it.each([...rows])(name, (row) => (plays.get(row) as () => Promise<void>)(), TIMEOUT_MS);
+      },
+    },
   };
 }
 

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { localPaths } from '../../../src/config/local.ts';
 import { container, IMAGE, type Trial } from '../scene.ts';
 
-export function describeBadInput(trial: Trial): void {
+export function describeBadInput(trial: Trial['together']): void {
   trial.it('are refused at apply when Incus would refuse the name', async (scene) => {
     const refused = async (name: string): Promise<string> => {
       const file = await scene.cluster.kubectl.file(

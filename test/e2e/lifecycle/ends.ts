@@ -2,7 +2,7 @@ import { expect } from '@jest/globals';
 import type { ClusterHost } from '../../support/cluster.ts';
 import { container, isReady, type Scene, type Trial } from '../scene.ts';
 
-export function describeEnds(trial: Trial): void {
+export function describeEnds(trial: Trial['together']): void {
   trial.it('come back when their init is killed, and say so', async (scene) => {
     await scene.apply(container('mortal'));
     await scene.untilReady('mortal');

@@ -3,7 +3,7 @@ import { eventually } from '../../support/waiting.ts';
 import { container, isReady, type Trial } from '../scene.ts';
 
 /** What people do on a host past Hostler. */
-export function describeInterference(trial: Trial): void {
+export function describeInterference(trial: Trial['together']): void {
   trial.it('are made again when their instance is deleted', async (scene) => {
     await scene.apply(container('deleted'));
     await scene.untilReady('deleted');

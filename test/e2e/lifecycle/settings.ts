@@ -4,7 +4,7 @@ import { container, isReady, type Scene, type Trial } from '../scene.ts';
 
 const MI = 2 ** 20;
 
-export function describeSettings(trial: Trial): void {
+export function describeSettings(trial: Trial['together']): void {
   trial.it('get more memory and processors while they run', async (scene) => {
     await scene.apply(container('grown', { resources: { cpu: '50m', memory: '32Mi' } }));
     await scene.untilReady('grown');

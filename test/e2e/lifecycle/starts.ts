@@ -8,7 +8,7 @@ import { throughout } from '../../support/waiting.ts';
 import { container, isReady, type Scene, type Trial } from '../scene.ts';
 
 /** While a daemon clears up after a start that failed, or an init that ended at once, it says that the instance runs. */
-export function describeStarts(trial: Trial): void {
+export function describeStarts(trial: Trial['together']): void {
   const rows = [
     { what: 'cannot be run', init: undefined, how: /Failed to run: .*forkstart/, reason: 'FailedStart' },
     { what: 'ends at once', init: 'exit 0', how: /times in a row/, reason: 'BackOff' },
