@@ -68,7 +68,9 @@ function faultOf({ path, folder, sub, target }) {
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
-  const paths = readdirSync('src', { recursive: true, encoding: 'utf8' }).filter((path) => path.endsWith('.ts'));
+  const paths = readdirSync('src', { recursive: true, encoding: 'utf8' }).filter((path) =>
+    path.endsWith('.ts'),
+  );
   const sources = new Map(paths.map((path) => [`src/${path}`, readFileSync(join('src', path), 'utf8')]));
   const violations = findViolations(sources);
   for (const violation of violations) console.error(violation);
