@@ -63,6 +63,7 @@ type Matches = (container: Container) => boolean;
 export const IMAGE = 'file:///var/lib/hostler/images/busybox.tar.gz';
 const TIMEOUT_MS = 60_000;
 const API = '/apis/hostler.dev/v1alpha1';
+const NAMESPACES = '/api/v1/namespaces';
 
 /** A small Container for a scene's `apply`; `spec` is added to or put in place of the defaults. */
 export function container(name: string, spec: object = {}, metadata: object = {}): object {
@@ -138,7 +139,11 @@ async function play(
   const scene = sceneOf(cluster, namespace, references, acts);
   let isWhole = true;
   try {
-    await cluster.kubectl.run(['create', 'namespace', namespace]);
+    await cluster.send('POST', NAMESPACES, {
+      apiVersion: 'v1',
+      kind: 'Namespace',
+      metadata: { name: namespace },
+    });
     await test(scene);
   } catch (error) {
     isWhole = false;
@@ -147,7 +152,7 @@ async function play(
     for (const act of acts.toReversed()) await act();
     // What it had killed is missing to the next one.
     if (!isWhole) await cluster.up();
-    await cluster.kubectl.run(['delete', 'namespace', namespace, '--wait=false']);
+    await cluster.send('DELETE', `${NAMESPACES}/${namespace}`);
   }
 }
 

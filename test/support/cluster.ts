@@ -29,6 +29,8 @@ export interface TestCluster {
   find(namespace: string, name: string): Promise<FoundInstance | undefined>;
   /** One read of the API without the start of a kubectl, for polls. @returns undefined for 404 */
   get<T>(path: string): Promise<T | undefined>;
+  /** One write, without one either; what is there, or is gone, already is as it should be. @throws Error when it is refused */
+  send(method: 'POST' | 'DELETE', path: string, body?: object): Promise<void>;
   parts(): Promise<PartStatus[]>;
   /** SIGKILL to all of these parts at once: `server`, `host-1 agent`, …, as `hostler status` calls them. */
   kill(...parts: string[]): Promise<void>;
@@ -131,6 +133,7 @@ export async function startTestCluster({
     host: (name) => named(hosts, name),
     find: (namespace, name) => findInstance(hosts, instanceNameOf({ metadata: { namespace, name } })),
     get: (path) => getFrom(api, path),
+    send: (method, path, body) => sendTo(api, method, path, body),
     parts,
     up,
     startControlPlane: async () => void (await ensureControlPlane(local, network)),
@@ -189,8 +192,9 @@ function clusterHost(hostName: string, local: () => LocalHost): ClusterHost {
     async instance(name) {
       const path = `/1.0/instances/${name}`;
       const view = await ask<InstanceView>('GET', path);
+      if (view === undefined) return undefined;
       const state = await ask<{ pid: number; memory: { total: number } }>('GET', `${path}/state`);
-      if (view === undefined || state === undefined) return undefined;
+      if (state === undefined) return undefined;
       const { status, config, devices, last_used_at: startedAt } = view;
       return {
         host,
@@ -243,6 +247,13 @@ async function getFrom<T>(api: LocalApi, path: string): Promise<T | undefined> {
   if (code === 404) return undefined;
   if (code !== 200) throw new Error(`GET ${path}: ${code} ${JSON.stringify(body)}`);
   return body as T;
+}
+
+async function sendTo(api: LocalApi, method: string, path: string, body?: object): Promise<void> {
+  const answer = await api.request(method, path, body === undefined ? {} : { body });
+  // A connection that broke just then makes it go out twice.
+  const isDone = answer.code < 300 || answer.code === (method === 'POST' ? 409 : 404);
+  if (!isDone) throw new Error(`${method} ${path}: ${answer.code} ${JSON.stringify(answer.body)}`);
 }
 
 function named<T extends { name: string }>(all: readonly T[], name: string): T {

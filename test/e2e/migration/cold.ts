@@ -1,4 +1,5 @@
 import { expect } from '@jest/globals';
+import { eventually } from '../../support/cluster.ts';
 import type { Trial } from '../scene.ts';
 import {
   applyBeating,
@@ -58,7 +59,12 @@ export function describeColdMoves(trial: Trial): void {
     async (scene) => {
       await applyBeating(scene);
       await migrate(scene, 'slow', { targetNode: 'host-2', bandwidth: '64Ki' });
-      await untilPhase(() => migrationOf(scene, 'slow'), 'Copying');
+      await eventually(
+        'it copies',
+        () => migrationOf(scene, 'slow'),
+        (found) => found?.status?.phase === 'Copying',
+        30_000,
+      );
       await scene.kubectl('delete', 'migration', 'slow', '--timeout=60s');
       expect((await untilOneRuns(scene)).name).toBe('host-1');
       const beats = (await beatsOn(scene, scene.cluster.host('host-1'))) ?? [];
@@ -80,11 +86,4 @@ export function describeColdMoves(trial: Trial): void {
     },
     200_000,
   );
-}
-
-async function untilPhase(get: () => ReturnType<typeof migrationOf>, phase: string): Promise<void> {
-  for (let tries = 0; tries < 3_000; tries += 1) {
-    if ((await get())?.status?.phase === phase) return;
-  }
-  throw new Error(`It never came to ${phase}`);
 }

@@ -77,6 +77,8 @@ export interface Subject {
 /** So slow that there is a middle of the first pass. */
 const SLOW = '512Ki';
 const LOOK_MS = 150;
+/** Between two looks for a phase. Without a pause they would keep both processors from what they wait for. */
+const PHASE_LOOK_MS = 10;
 
 export function describeKills(trial: Trial, subject: Subject, kills: readonly Kill[]): void {
   for (const kill of kills) {
@@ -131,9 +133,10 @@ async function untilPhase(scene: Scene, phase: Phase): Promise<Phase> {
   const order = ['Pending', 'Preparing', 'Copying', 'Refreshing', 'SwitchingOver', 'Completing', 'Succeeded'];
   const isReached = (found: Migration | undefined): boolean =>
     order.indexOf(found?.status?.phase ?? '') >= order.indexOf(phase);
-  for (let tries = 0; tries < 20_000; tries += 1) {
+  for (let tries = 0; tries < 10_000; tries += 1) {
     const found = await migrationOf(scene, 'm');
     if (isReached(found)) return found?.status?.phase as Phase;
+    await delay(PHASE_LOOK_MS);
   }
   throw new Error(`It never came to ${phase}`);
 }

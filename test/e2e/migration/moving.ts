@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from '@jest/globals';
 import type { Migration, MigrationSpec } from '../../../src/crds/migration.ts';
@@ -16,7 +17,9 @@ const SETTLE_MS = 150_000;
 export async function applyBeating(scene: Scene, spec: object = {}): Promise<void> {
   const { stateDir } = scene.cluster;
   const images = join(stateDir, 'images');
-  await buildHeartbeatImage(join(images, 'busybox.tar.gz'), join(images, IMAGE_FILE), 'root');
+  // One for all tests of the cluster.
+  if (!existsSync(join(images, IMAGE_FILE)))
+    await buildHeartbeatImage(join(images, 'busybox.tar.gz'), join(images, IMAGE_FILE), 'root');
   await scene.apply(
     container(BEATING, {
       image: `file:///var/lib/hostler/images/${IMAGE_FILE}`,
