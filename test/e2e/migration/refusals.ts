@@ -69,6 +69,10 @@ export function describeRefusals(trial: Trial): void {
   trial.it('refuses a second one, and changes of the spec', async (scene) => {
     await scene.apply(container('beat', { migration: { policy: 'Cold' } }));
     await scene.untilReady('beat');
+    // What the target has not from the image: it takes a minute, so that the first is under way whenever it is looked at.
+    const { host, name } = await scene.instance('beat');
+    const fill = ['dd', 'if=/dev/urandom', 'of=/large', 'bs=1048576', 'count=4'];
+    await host.exec(['incus', 'exec', name, '--', ...fill]);
     await migrate(scene, 'first', { bandwidth: '64Ki' });
     await scene.kubectl('wait', 'migration/first', '--for=jsonpath={.status.phase}=Copying', '--timeout=30s');
     await migrate(scene, 'second', {});

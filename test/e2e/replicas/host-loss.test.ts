@@ -106,7 +106,8 @@ async function expectAcknowledged(): Promise<void> {
 const instance = (name: string): string => instanceNameOf({ metadata: { namespace: 'default', name } });
 
 it('the loss of the host that leads loses nothing: the API goes on, and what may move does', async () => {
-  lost = await leaderHost();
+  // On a machine that is busy the one that led may just have given it up.
+  lost = await eventually('a server leads', leaderHost, () => true, PATIENCE_MS);
   left = cluster.hosts.filter((host) => host !== lost);
   const before = await running(left);
   const moved = (await placesOf(MOVES)).filter(({ node }) => node === lost.name).map(({ name }) => name);
