@@ -12,6 +12,7 @@ import { localStatus, type PartStatus } from '../../src/cmd/local/status.ts';
 import { findLeaks, tearDown } from '../../src/cmd/local/teardown.ts';
 import { hostNames, type LocalOptions, localPaths, localServers } from '../../src/config/local.ts';
 import { instanceNameOf } from '../../src/crds/container.ts';
+import { messageOf } from '../../src/ports/errors.ts';
 import { createKubectl, type Kubectl } from './kubectl.ts';
 import { freePort } from './free-port.ts';
 
