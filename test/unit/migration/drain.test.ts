@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { ContainerSpec } from '../../../src/crds/container.ts';
+import { type Migration, migrationKind } from '../../../src/crds/migration.ts';
 import { type Node, nodeKind, type NodeSpec } from '../../../src/crds/node.ts';
 import { type MigrationTrial, startMigrations } from '../../support/migration-trial.ts';
 
@@ -103,6 +104,20 @@ describe('a drain with real agents', () => {
     await trial.run(20);
     for (const name of NAMES) expect(placesOf(name)).toHaveLength(1);
     expect(trial.hosts['host-1']?.running()).toEqual([]);
+  });
+
+  it('goes on as soon as the drained host is back, without an attempt that is refused', async () => {
+    await start();
+    const host = trial.hosts['host-1'];
+    host?.powerOff();
+    await trial.run(30);
+    await setSpec({ maintenance: 'Drain' });
+    await trial.run(10);
+    expect(phase()).toBe('Draining');
+    host?.powerOn();
+    await until('Drained', 120);
+    const all = trial.store.all<Migration>(migrationKind);
+    expect(all.map(({ status }) => status?.phase)).toEqual(NAMES.map(() => 'Succeeded'));
   });
 
   it('takes another node when the one that it goes to is lost', async () => {
