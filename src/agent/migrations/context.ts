@@ -47,19 +47,21 @@ export async function look(
 /**
  * Writes what this agent says into its own fields of the status; each value is about a pass or an epoch, so it is true
  * whatever else has changed since it was found out.
+ * @returns the migration with it
  */
 export async function writeReport(
   { store, logger }: MigrationsContext,
   migration: Migration,
   status: object,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<Migration> {
   const { namespace = '', name } = migration.metadata;
-  await store.mergePatch<Migration>(
+  const written = await store.mergePatch<Migration>(
     migrationKind,
     { namespace, name },
     { body: { status }, subresource: 'status' },
     signal,
   );
   logger.debug({ migration: keyOf(migration), status }, 'migration reported');
+  return written;
 }

@@ -61,7 +61,7 @@ function createProgress(context: MigrationsContext, migration: Migration, { isSh
   let saidMs = clock.monotonicMs();
   let isWriting = false;
   const progress = {
-    last: Promise.resolve(),
+    last: Promise.resolve() as Promise<unknown>,
     say({ bytes, bytesPerSecond }: TransferProgress, total: number | undefined, signal: AbortSignal): void {
       const nowMs = clock.monotonicMs();
       if (!isShown || isWriting || nowMs - saidMs < PROGRESS_MS) return;

@@ -8,7 +8,7 @@ import { sleep } from '../../ports/clock.ts';
 import { withDeadline } from '../../ports/deadline.ts';
 import { errorCode, hasCode, messageOf } from '../../ports/errors.ts';
 import type { Reconcile, ReconcileResult } from '../../reconcile/controller.ts';
-import type { Cache } from '../../reconcile/informer.ts';
+import type { Latest } from '../../reconcile/latest.ts';
 import { parseContainerKey } from '../containers/keys.ts';
 import { containerKeyOf, isSettled, look, type MigrationsContext, writeReport } from './context.ts';
 import { writeOffer } from './secret.ts';
@@ -21,18 +21,19 @@ const UNTRUSTED_MS = 1_000;
 
 type Offer = Extract<SourceStep, { do: 'offer' }>;
 
-/** The work of the agent whose node a container moves away from: plan/migration/source.ts, carried out. */
-export function sourceReconciler(
-  context: MigrationsContext,
-  cache: Pick<Cache<Migration>, 'get'>,
-): Reconcile {
+/**
+ * The work of the agent whose node a container moves away from: plan/migration/source.ts, carried out.
+ * @param latest with our own reports: an offer that was made a second time waits for a reader that does not come, and the
+ * next one waits for its end
+ */
+export function sourceReconciler(context: MigrationsContext, latest: Latest<Migration>): Reconcile {
   /** Operations at the daemon by migration uid, to be ended before the next one. */
   const operations = new Map<string, string>();
   /** uids of containers by migration uid: a Container of the same name that comes later is another one. */
   const uids = new Map<string, string>();
 
   return async (key, signal) => {
-    const migration = cache.get(key);
+    const migration = latest.get(key);
     if (migration === undefined) return {};
     if (!context.cluster.isTrusted()) return { requeueAfterMs: UNTRUSTED_MS };
     if (isSettled(migration)) {
@@ -54,10 +55,11 @@ export function sourceReconciler(
         context.wakeContainer(containerKey);
         return { requeueAfterMs: step.afterMs };
       case 'report':
-        await writeReport(context, migration, { sourceReport: step.report }, signal);
+        latest.learn(await writeReport(context, migration, { sourceReport: step.report }, signal));
         return {};
       case 'offer':
-        return await offer({ context, operations, uid }, migration, step, signal);
+        latest.learn(await offer({ context, operations, uid }, migration, step, signal));
+        return {};
       case 'stepBack':
         await remember(context, uid, migration);
         context.wakeContainer(containerKey);
@@ -108,7 +110,7 @@ async function offer(
   migration: Migration,
   { pass, live, report }: Offer,
   signal: AbortSignal,
-): Promise<ReconcileResult> {
+): Promise<Migration> {
   const { store, host, logger } = context;
   const name = parseContainerKey(containerKeyOf(migration))?.instance ?? '';
   let next: Partial<SourceReport>;
@@ -130,8 +132,7 @@ async function offer(
     );
     next = { ...report, failedPass: pass, fault: { reason: 'OfferFailed', message: messageOf(error) } };
   }
-  await writeReport(context, migration, { sourceReport: next }, signal);
-  return {};
+  return await writeReport(context, migration, { sourceReport: next }, signal);
 }
 
 /** The daemon reads an instance for one target at a time. After a restart of the agent its report knows the operation. */

@@ -2,6 +2,7 @@ import { type Migration, migrationKind } from '../../crds/migration.ts';
 import { keyOf } from '../../crds/object.ts';
 import { type Controller, createController } from '../../reconcile/controller.ts';
 import { createInformer, type Informer } from '../../reconcile/informer.ts';
+import { createLatest } from '../../reconcile/latest.ts';
 import { createTrigger, informerSource, periodicSource } from '../../reconcile/source.ts';
 import { containerKeyOf, isSettled, type MigrationsContext } from './context.ts';
 import { sourceReconciler } from './source.ts';
@@ -73,7 +74,12 @@ export function createMigrationSync(
   return {
     informers: [leaving, coming],
     controllers: [
-      controllerOf('migrations-leaving', leaving, triggers.leaving, sourceReconciler(context, leaving.cache)),
+      controllerOf(
+        'migrations-leaving',
+        leaving,
+        triggers.leaving,
+        sourceReconciler(context, createLatest(leaving.cache)),
+      ),
       controllerOf('migrations-coming', coming, triggers.coming, target.reconcile),
     ],
     wake(key) {
