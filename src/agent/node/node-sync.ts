@@ -58,6 +58,7 @@ const REGISTERED_MS = 100;
 
 export function createNodeSync(deps: NodeSyncDeps): Controller {
   const { nodeName, nodes, store, clock, trigger } = deps;
+  const hostLook = createHostLook(deps);
 
   const reconcile = async (_key: string, signal: AbortSignal) => {
     if (!nodes.hasSynced()) return {};
@@ -71,7 +72,7 @@ export function createNodeSync(deps: NodeSyncDeps): Controller {
       return isDistrusted ? { requeueAfterMs: REGISTERED_MS } : {};
     }
     const labelled = await ensureLabels(deps, node, signal);
-    const report = await lookAtHost(deps, signal);
+    const report = { ...known(deps), ...(await hostLook.take(signal)) };
     const status = nodeStatus(labelled, report);
     await writeStatus({ store, ref: nodeKind }, labelled, status, signal);
     return {};
@@ -83,8 +84,8 @@ export function createNodeSync(deps: NodeSyncDeps): Controller {
     reconcile,
     sources: [
       informerSource(nodes, (_, change) => (isMeant(change) ? [nodeName] : [])),
-      periodicSource(clock, deps.statusMs, () => [nodeName]),
-      trigger,
+      hostLook.dueAt(periodicSource(clock, deps.statusMs, () => [nodeName])),
+      hostLook.dueAt(trigger),
     ],
   });
 }
@@ -136,40 +137,76 @@ async function ensureLabels(
   return await store.mergePatch<Node>(nodeKind, { name: nodeName }, { body }, signal);
 }
 
-async function lookAtHost(deps: NodeSyncDeps, signal: AbortSignal): Promise<HostReport> {
-  const { host, clock, agentVersion } = deps;
+type HostPart = Pick<HostReport, 'host' | 'fault'>;
+
+/**
+ * What the daemon says of its host. It is asked when something about the host may have changed, and not when the Node alone has: what
+ * it has to find out for the answer takes a tenth of a second of its processors' time, often at the beginning of a drain.
+ */
+function createHostLook(deps: NodeSyncDeps) {
+  let last: HostPart = {};
+  let isDue = true;
+  return {
+    async take(signal: AbortSignal): Promise<HostPart> {
+      if (!isDue) return last;
+      // What changes from now on may be missing in the answer.
+      isDue = false;
+      last = {};
+      try {
+        last = await lookAtHost(deps, signal);
+      } finally {
+        if (last.host === undefined) isDue = true;
+      }
+      return last;
+    },
+    /** What `source` reports is about the host. */
+    dueAt: (source: Source): Source => ({
+      subscribe: (enqueue) =>
+        source.subscribe((key) => {
+          isDue = true;
+          enqueue(key);
+        }),
+    }),
+  };
+}
+
+async function lookAtHost({ host, onHost }: NodeSyncDeps, signal: AbortSignal): Promise<HostPart> {
+  try {
+    const [facts, pools, images, transfers] = await Promise.all([
+      host.describeHost(signal),
+      host.listPools(signal),
+      host.listImages(signal),
+      host.getTransferFacts(signal),
+    ]);
+    onHost();
+    return { host: { facts, pools, images, transfers } };
+  } catch (error) {
+    if (signal.aborted) throw error;
+    onHost(error);
+    return { fault: messageOf(error) };
+  }
+}
+
+/** What the agent knows by itself. */
+function known(deps: NodeSyncDeps): Omit<HostReport, 'host' | 'fault'> {
   const pools = deps.poolResults();
   const isGuardArmed = deps.isGuardArmed();
   const lease = deps.leaseTiming();
   const saving = deps.saving();
   const certificate = deps.certificate();
   const verdict = deps.clusterVerdict();
-  const common = {
-    agentVersion,
+  return {
+    agentVersion: deps.agentVersion,
     isLeaseHeld: deps.isLeaseHeld() && verdict !== undefined,
     ...(isGuardArmed === undefined ? {} : { isGuardArmed }),
     ...(lease === undefined ? {} : { lease }),
     ...(saving === undefined ? {} : { saving }),
     ...(certificate === undefined ? {} : { certificate }),
     ...(deps.agentPort === undefined ? {} : { agentPort: deps.agentPort }),
-    now: new Date(clock.nowMs()).toISOString(),
+    now: new Date(deps.clock.nowMs()).toISOString(),
     ...(pools === undefined ? {} : { pools }),
     ...(verdict === undefined || verdict.isTrusted
       ? {}
       : { distrust: { reason: verdict.reason, message: verdict.message } }),
   };
-  try {
-    const [facts, hostPools, images, transfers] = await Promise.all([
-      host.describeHost(signal),
-      host.listPools(signal),
-      host.listImages(signal),
-      host.getTransferFacts(signal),
-    ]);
-    deps.onHost();
-    return { ...common, host: { facts, pools: hostPools, images, transfers } };
-  } catch (error) {
-    if (signal.aborted) throw error;
-    deps.onHost(error);
-    return { ...common, fault: messageOf(error) };
-  }
 }

@@ -200,7 +200,7 @@ describe("the agent's Node and lease", () => {
   const renewals = () =>
     world.store.calls.filter(({ verb, resource }) => verb === 'update' && resource === 'leases');
 
-  it('does not look at its host when the leader says how far a drain is', async () => {
+  it('does not look at its host when only the Node has changed: it says how far a drain is, or reserves more', async () => {
     await world.clock.advance(100);
     const looksOf = (): number => world.host.calls.filter((call) => call === 'describeHost').length;
     const looks = looksOf();
@@ -225,6 +225,10 @@ describe("the agent's Node and lease", () => {
       never,
     );
     await world.clock.advance(100);
+    const { capacity, allocatable } = world.node()?.status ?? {};
+    expect(Number(capacity?.cpu) - Number(allocatable?.cpu)).toBe(1);
+    expect(looksOf()).toBe(looks);
+    await world.clock.advance(60_000);
     expect(looksOf()).toBeGreaterThan(looks);
     expect(looks).toBeGreaterThan(0);
     expect(world.node()?.status?.drain).toMatchObject({ moved: 1 });
