@@ -45,7 +45,7 @@ export const migrationLimitsSchema = Type.Object(
         maximum: 100,
         default: 2,
         description:
-          'At most so many containers are copied off one node at once; as many more may be stopped for their last pass.',
+          'At most so many containers are copied off one node at once; twice as many more may be stopped for their last pass.',
       }),
     ),
     incomingPerNode: Type.Optional(
@@ -54,7 +54,7 @@ export const migrationLimitsSchema = Type.Object(
         maximum: 100,
         default: 2,
         description:
-          'At most so many containers are copied to one node at once; as many more may be stopped for their last pass.',
+          'At most so many containers are copied to one node at once; twice as many more may be stopped for their last pass.',
       }),
     ),
     cluster: Type.Optional(
@@ -63,7 +63,7 @@ export const migrationLimitsSchema = Type.Object(
         maximum: 1000,
         default: 20,
         description:
-          'At most so many containers of the cluster are copied at once; as many more may be stopped for their last pass.',
+          'At most so many containers of the cluster are copied at once; twice as many more may be stopped for their last pass.',
       }),
     ),
   },

@@ -1,8 +1,9 @@
+import { SWITCHING_PER_COPY } from '../../src/plan/relocation/limits.ts';
 import { createRaw, passRaw, type RawHost, type RawMove, removeRaw, startRaw, stopRaw } from './raw-move.ts';
 
 /**
  * A host is emptied, and filled again, by nothing but the daemons' own requests: what Hostler's drain is compared with. The same passes in
- * the same order and with as many at once: so many are copied, as many again are stopped for their last pass, and what is whole is started,
+ * the same order and with as many at once: so many are copied, twice as many again are stopped for their last pass, and what is whole is started,
  * and removed where it was, beside them.
  */
 const POOL = 'default';
@@ -43,7 +44,7 @@ export async function drainRaw(
   }));
   const all: Promise<number>[] = [];
   const goOn = (): void => {
-    while (left.length > 0 && now.copied + Math.max(0, now.switched - atOnce) < atOnce) {
+    while (left.length > 0 && now.copied + Math.max(0, now.switched - SWITCHING_PER_COPY * atOnce) < atOnce) {
       const { name, way } = left.shift() as (typeof left)[number];
       const one = moveOne({ ...way, move: { name, pool: POOL, network: NETWORK, live: false } }, now, goOn);
       // It is awaited below.

@@ -170,7 +170,8 @@ function createHostLook(deps: NodeSyncDeps) {
   };
 }
 
-async function lookAtHost({ host, onHost }: NodeSyncDeps, signal: AbortSignal): Promise<HostPart> {
+async function lookAtHost(deps: NodeSyncDeps, signal: AbortSignal): Promise<HostPart> {
+  const { host } = deps;
   try {
     const [facts, pools, images, transfers] = await Promise.all([
       host.describeHost(signal),
@@ -178,11 +179,11 @@ async function lookAtHost({ host, onHost }: NodeSyncDeps, signal: AbortSignal): 
       host.listImages(signal),
       host.getTransferFacts(signal),
     ]);
-    onHost();
+    deps.onHost();
     return { host: { facts, pools, images, transfers } };
   } catch (error) {
     if (signal.aborted) throw error;
-    onHost(error);
+    deps.onHost(error);
     return { fault: messageOf(error) };
   }
 }

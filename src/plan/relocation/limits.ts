@@ -2,8 +2,9 @@ import type { MigrationLimitsPolicy } from '../../crds/rebalance.ts';
 import type { ActiveMove, MovePart } from './moves.ts';
 
 /**
- * How many migrations may go on at once: spec.migration of the ClusterPolicy. So many containers are copied, and as many more are stopped
- * for their last pass: most of that is waiting for them to stop, in which others can be copied. What has arrived counts no more.
+ * How many migrations may go on at once: spec.migration of the ClusterPolicy. So many containers are copied, and twice as many
+ * more are stopped for their last pass: most of that is waiting for them to stop, in which others can be copied. What has arrived counts
+ * no more.
  */
 export interface MoveLimits {
   /** Whether one more may leave `node`, as far as that and the cluster go. */
@@ -37,6 +38,8 @@ export function createMoveLimits(
   };
 }
 
+/** Of those that are stopped for their last pass, for each that may be copied. */
+export const SWITCHING_PER_COPY = 2;
 const ALL = '';
 
 class Counts {
@@ -48,9 +51,10 @@ class Counts {
     counts.set(name, (counts.get(name) ?? 0) + 1);
   }
 
-  /** Those that switch over beyond the limit count like those that are copied. */
+  /** Those that switch over beyond their number count like those that are copied. */
   hasRoom(name: string, limit: number): boolean {
     const { Copying, Switching } = this.#of;
-    return (Copying.get(name) ?? 0) + Math.max(0, (Switching.get(name) ?? 0) - limit) < limit;
+    const beyond = (Switching.get(name) ?? 0) - SWITCHING_PER_COPY * limit;
+    return (Copying.get(name) ?? 0) + Math.max(0, beyond) < limit;
   }
 }

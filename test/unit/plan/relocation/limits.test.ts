@@ -8,6 +8,8 @@ const move = (source: string, target: string | undefined, part: MovePart = 'Copy
   part,
 });
 
+const FOUR: MovePart[] = ['Switching', 'Switching', 'Switching', 'Switching'];
+
 describe('createMoveLimits', () => {
   it('has defaults for whatever the policy leaves out', () => {
     const limits = createMoveLimits({ incomingPerNode: 1 }, [move('a', 'b')]);
@@ -30,11 +32,11 @@ describe('createMoveLimits', () => {
 
   it.each<[string, MovePart[], boolean]>([
     ['two that are copied fill it', ['Copying', 'Copying'], false],
-    ['two that switch over leave it empty', ['Switching', 'Switching'], true],
-    ['and one that is copied beside them does not fill it', ['Switching', 'Switching', 'Copying'], true],
-    ['but two do', ['Switching', 'Copying', 'Switching', 'Copying'], false],
-    ['the third that switches over counts', ['Switching', 'Switching', 'Switching', 'Copying'], false],
-    ['and so does the fourth', ['Switching', 'Switching', 'Switching', 'Switching'], false],
+    ['four that switch over leave it empty', FOUR, true],
+    ['and one that is copied beside them does not fill it', [...FOUR, 'Copying'], true],
+    ['but two do', ['Copying', ...FOUR, 'Copying'], false],
+    ['the fifth that switches over counts', [...FOUR, 'Switching', 'Copying'], false],
+    ['and so does the sixth', [...FOUR, 'Switching', 'Switching'], false],
   ])('of a limit of two: %s', (_, parts, hasRoom) => {
     const limits = createMoveLimits(
       undefined,
