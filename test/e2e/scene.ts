@@ -96,7 +96,7 @@ export function useCluster(options: { live?: boolean } = {}): Trial {
   const ahead = playAhead();
   beforeAll(async () => {
     cluster = await startTestCluster(options);
-  }, 250_000);
+  }, 120_000);
   afterAll(async () => {
     await ahead.settled();
     await cluster?.stop();

@@ -12,7 +12,6 @@ import { localStatus, type PartStatus } from '../../src/cmd/local/status.ts';
 import { findLeaks, tearDown } from '../../src/cmd/local/teardown.ts';
 import { hostNames, type LocalOptions, localPaths, localServers } from '../../src/config/local.ts';
 import { instanceNameOf } from '../../src/crds/container.ts';
-import { messageOf } from '../../src/ports/errors.ts';
 import { createKubectl, type Kubectl } from './kubectl.ts';
 import { freePort } from './free-port.ts';
 
@@ -86,8 +85,6 @@ type InstanceView = Pick<FoundInstance, 'status' | 'config' | 'devices'> & { las
 const ROOT = join(import.meta.dirname, '../..');
 const HOSTLER = join(ROOT, 'bin/hostler');
 const HOSTS = hostNames(3);
-/** What fails before has not failed for want of time. */
-const UP_WAITS_MS = 60_000;
 
 /**
  * @param replicas servers of the control plane: one, or one on each of the three hosts
@@ -104,7 +101,7 @@ export async function startTestCluster({
     const counts = ['--hosts', String(HOSTS.length), '--replicas', String(replicas)];
     const flags = [...counts, '--port', String(port), '--state-dir', stateDir];
     if (live) flags.push('--live');
-    await bringUp(flags);
+    await run([HOSTLER, 'up', ...flags], { timeoutMs: 120_000 });
     // Those that were down have new namespaces.
     const network = await openNetwork(stateDir);
     locals = await Promise.all(
@@ -148,19 +145,6 @@ export async function startTestCluster({
     },
   };
   return { ...cluster, ...signals(parts) };
-}
-
-/** `hostler up` waits for its hosts for a minute; where several clusters start on a machine that is busy as well, a second one goes on from there. */
-async function bringUp(flags: readonly string[]): Promise<void> {
-  const up = async () => void (await run([HOSTLER, 'up', ...flags], { timeoutMs: 120_000 }));
-  const begunMs = performance.now();
-  try {
-    await up();
-  } catch (error) {
-    if (performance.now() - begunMs < UP_WAITS_MS) throw error;
-    process.stderr.write(`${messageOf(error)}\n`);
-    await up();
-  }
 }
 
 function signals(parts: () => Promise<PartStatus[]>): Pick<TestCluster, 'kill' | 'signal'> {
