@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { chmod, mkdir, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { syncFolder } from '../../ports/durable-file.ts';
+import { syncFolder, writeSynced } from '../../ports/durable-file.ts';
 
 /** Only the owner may read keys and kubeconfigs. */
 export const PRIVATE_FILE_MODE = 0o600;
@@ -18,14 +18,7 @@ export async function writeFileAtomically(
 ): Promise<void> {
   const temporary = join(dirname(path), `.${randomBytes(6).toString('hex')}.tmp`);
   try {
-    const file = await open(temporary, 'wx', mode);
-    try {
-      await file.writeFile(content);
-      await file.chmod(mode);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
+    await writeSynced(temporary, content, { mode });
     await rename(temporary, path);
   } finally {
     await rm(temporary, { force: true });
