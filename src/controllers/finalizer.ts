@@ -12,37 +12,35 @@ export function hasHostFinalizer({ metadata }: { metadata: ObjectMeta }): boolea
 }
 
 /**
- * Holds `object` until its hosts are done with it. No write when it is held already; conditional on its resourceVersion.
+ * Holds `object` until whoever goes by `finalizer` is done with it. No write when it is held already; conditional on its resourceVersion.
  * @returns the object as it is now
  * @throws Conflict when it has changed meanwhile
  */
-export async function addHostFinalizer<T extends KubeObject>(
+export async function addFinalizer<T extends KubeObject>(
   target: Target,
   object: T,
+  finalizer: string,
   signal: AbortSignal,
 ): Promise<T> {
-  if (hasHostFinalizer(object)) return object;
-  return await writeFinalizers(
-    target,
-    object,
-    [...(object.metadata.finalizers ?? []), HOST_FINALIZER],
-    signal,
-  );
+  const { finalizers = [] } = object.metadata;
+  if (finalizers.includes(finalizer)) return object;
+  return await writeFinalizers(target, object, [...finalizers, finalizer], signal);
 }
 
 /** Lets `object` go, likewise. */
-export async function removeHostFinalizer(
+export async function removeFinalizer(
   target: Target,
   object: KubeObject,
+  finalizer: string,
   signal: AbortSignal,
 ): Promise<void> {
-  if (!hasHostFinalizer(object)) return;
-  const others = (object.metadata.finalizers ?? []).filter((name) => name !== HOST_FINALIZER);
+  const { finalizers = [] } = object.metadata;
+  if (!finalizers.includes(finalizer)) return;
+  const others = finalizers.filter((name) => name !== finalizer);
   await writeFinalizers(target, object, others, signal);
 }
 
-/** Likewise, whoever's they are. */
-export function writeFinalizers<T extends KubeObject>(
+function writeFinalizers<T extends KubeObject>(
   { store, ref }: Target,
   { metadata }: T,
   finalizers: string[],

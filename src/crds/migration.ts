@@ -70,6 +70,10 @@ export interface Migration extends KubeObject {
 /** Held on a Migration from its first write to a Container until both hosts are clear of it. */
 export const MIGRATION_FINALIZER = 'hostler.dev/migration';
 
+export function isHeld({ metadata }: Pick<Migration, 'metadata'>): boolean {
+  return metadata.finalizers?.includes(MIGRATION_FINALIZER) === true;
+}
+
 /** Type of the Secret that carries the keys of the present pass from the source to the target. */
 export const TRANSFER_SECRET_TYPE = 'hostler.dev/transfer';
 /** Label of that Secret: the node whose agent wrote it. */

@@ -67,6 +67,12 @@ export function referenceTo(object: KubeObject): ObjectReference {
   };
 }
 
+/** @param ref the kind of `owner`, whose objects in lists do not say it; it has been created, so it has a uid */
+export function ownerReferenceTo(ref: ResourceRef, owner: Pick<KubeObject, 'metadata'>): OwnerReference {
+  const { name, uid = '' } = owner.metadata;
+  return { apiVersion: apiVersionOf(ref), kind: ref.kind, name, uid };
+}
+
 /** `default/web`, or `host-1` for a cluster-scoped object: for people, and the key of work queues. */
 export function keyOf(object: KubeObject): string {
   const { name, namespace } = object.metadata;

@@ -1,4 +1,4 @@
-import { type Migration, MIGRATION_FINALIZER, migrationKind } from '../../crds/migration.ts';
+import { isHeld, type Migration, migrationKind } from '../../crds/migration.ts';
 import { keyOf } from '../../crds/object.ts';
 import type { Seen } from '../../plan/lifecycle/record.ts';
 import { isOver } from '../../plan/migration/ending.ts';
@@ -21,8 +21,8 @@ export function containerKeyOf({ metadata, spec }: Migration): string {
 }
 
 /** Over, and the leader has no more to say about it either: nothing of it is left but its record. */
-export function isSettled({ metadata, status }: Migration): boolean {
-  return isOver(status ?? {}) && metadata.finalizers?.includes(MIGRATION_FINALIZER) !== true;
+export function isSettled(migration: Migration): boolean {
+  return isOver(migration.status ?? {}) && !isHeld(migration);
 }
 
 /** A daemon that does not answer leaves everything unknown. */

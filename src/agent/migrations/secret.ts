@@ -5,7 +5,7 @@ import {
   TRANSFER_SECRET_TYPE,
   transferSecretName,
 } from '../../crds/migration.ts';
-import { apiVersionOf } from '../../crds/object.ts';
+import { ownerReferenceTo } from '../../crds/object.ts';
 import { type Secret, secretRef } from '../../crds/secret.ts';
 import { hasCode } from '../../ports/errors.ts';
 import type { TransferOffer } from '../../ports/host-transfer.ts';
@@ -24,16 +24,15 @@ export async function writeOffer(
   offered: Offered,
   signal: AbortSignal,
 ): Promise<void> {
-  const { namespace = '', name, uid = '' } = migration.metadata;
+  const { namespace = '' } = migration.metadata;
   const key = { namespace, name: transferSecretName(migration) };
-  const owner = { apiVersion: apiVersionOf(migrationKind), kind: migrationKind.kind, name, uid };
   const secret: Secret = {
     apiVersion: 'v1',
     kind: secretRef.kind,
     metadata: {
       ...key,
       labels: { [SOURCE_LABEL]: migration.status?.source ?? '' },
-      ownerReferences: [owner],
+      ownerReferences: [ownerReferenceTo(migrationKind, migration)],
     },
     type: TRANSFER_SECRET_TYPE,
     data: { offer: encode(offered) },

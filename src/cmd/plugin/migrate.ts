@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { findCondition } from '../../crds/conditions.ts';
 import { containerKind } from '../../crds/container.ts';
 import { API_VERSION } from '../../crds/kind.ts';
+import { ownerReferenceTo } from '../../crds/object.ts';
 import { type Migration, migrationKind, type MigrationMode } from '../../crds/migration.ts';
 import { isFinished } from '../../plan/relocation/moves.ts';
 import { HostlerError } from '../../ports/errors.ts';
@@ -55,7 +56,7 @@ export async function migrate(
   flags: Omit<Flags, keyof AccessFlags>,
 ): Promise<number> {
   const mode = modeOf(flags);
-  const { metadata } = await getContainer(context, namespace, name);
+  const container = await getContainer(context, namespace, name);
   if (flags.to !== undefined) await getNode(context, flags.to);
   const { store, output, signal } = context;
   const made = await store.create<Migration>(
@@ -66,7 +67,8 @@ export async function migrate(
       metadata: {
         generateName: `${name}-`,
         namespace,
-        ownerReferences: ownersOf(metadata),
+        // Its record goes with the container.
+        ownerReferences: [ownerReferenceTo(containerKind, container)],
       } as Migration['metadata'],
       spec: {
         container: name,
@@ -81,11 +83,6 @@ export async function migrate(
   );
   output.write(`migration/${made.metadata.name} created\n`);
   return flags.watch === true ? await watch(context, made) : EXIT.done;
-}
-
-/** Its record goes with the container. */
-function ownersOf({ name, uid = '' }: Migration['metadata']): object[] {
-  return [{ apiVersion: API_VERSION, kind: containerKind.kind, name, uid }];
 }
 
 function modeOf({ live, liveIfPossible, cold }: Omit<Flags, keyof AccessFlags>): MigrationMode | undefined {

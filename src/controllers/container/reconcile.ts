@@ -1,5 +1,5 @@
 import { type Container, containerKind } from '../../crds/container.ts';
-import { NODE_LEASE_NAMESPACE } from '../../crds/kind.ts';
+import { HOST_FINALIZER, NODE_LEASE_NAMESPACE } from '../../crds/kind.ts';
 import { type Lease, leaseRef } from '../../crds/lease.ts';
 import { type Node, nodeKind } from '../../crds/node.ts';
 import { failoverOf, mayLetGo } from '../../plan/failover/eligibility.ts';
@@ -9,7 +9,7 @@ import type { Standing } from '../../plan/failover/standing.ts';
 import type { Reconcile, ReconcileResult } from '../../reconcile/controller.ts';
 import { writeStatus } from '../../reconcile/status.ts';
 import type { ControllerDeps } from '../deps.ts';
-import { hasHostFinalizer, removeHostFinalizer } from '../finalizer.ts';
+import { hasHostFinalizer, removeFinalizer } from '../finalizer.ts';
 import { lossStatus } from '../loss-status.ts';
 import { timeStamp } from '../time-stamp.ts';
 
@@ -30,14 +30,14 @@ export function containerReconciler(deps: ControllerDeps): Reconcile {
     if (!nodeName) {
       // A placement that is on its way loses against this write, or this one against it.
       const isLeft = container.metadata.deletionTimestamp !== undefined && hasHostFinalizer(container);
-      if (isLeft) await removeHostFinalizer(target, container, signal);
+      if (isLeft) await removeFinalizer(target, container, HOST_FINALIZER, signal);
       return {};
     }
     const node = deps.informers.nodes.cache.get(nodeName);
     if (!isUnheard(node) || !(await isStillUnheard(deps, nodeName, signal))) return {};
     const standing = deps.leases.standing(nodeName, node);
     if (await isLetGo(deps, container, standing, signal)) {
-      await removeHostFinalizer(target, container, signal);
+      await removeFinalizer(target, container, HOST_FINALIZER, signal);
       return {};
     }
     const loss = lossIn(deps, container, { node, standing });

@@ -1,5 +1,7 @@
+import { findCondition } from '../../crds/conditions.ts';
 import { type Container, containerKind } from '../../crds/container.ts';
 import {
+  isHeld,
   type Migration,
   MIGRATION_FINALIZER,
   migrationKind,
@@ -17,7 +19,7 @@ import type { Reconcile, ReconcileResult } from '../../reconcile/controller.ts';
 import { isOlder } from '../../reconcile/resource-version.ts';
 import { writeStatus } from '../../reconcile/status.ts';
 import type { ControllerDeps } from '../deps.ts';
-import { writeFinalizers } from '../finalizer.ts';
+import { addFinalizer, removeFinalizer } from '../finalizer.ts';
 import { admit, type Admission, tellBegun, tellCold } from './admission.ts';
 import { pruneHistory } from './history.ts';
 import { nodeSight } from './node-sight.ts';
@@ -137,7 +139,12 @@ async function begin(state: State, facts: MigrationFacts, signal: AbortSignal): 
   const { container, target, mode } = admission;
   admitted.set(uid, { source: container.status?.nodeName ?? '', target });
   try {
-    const held = await addFinalizer(deps, facts.migration, signal);
+    const held = await addFinalizer(
+      { store: deps.store, ref: migrationKind },
+      facts.migration,
+      MIGRATION_FINALIZER,
+      signal,
+    );
     const migration = await writeStatus(
       { store: deps.store, ref: migrationKind },
       held,
@@ -200,25 +207,6 @@ function begunMoves({ deps, admitted }: State, exceptUid: string): ActiveMove[] 
   return [...moves.values()];
 }
 
-async function addFinalizer(
-  { store }: ControllerDeps,
-  migration: Migration,
-  signal: AbortSignal,
-): Promise<Migration> {
-  const { finalizers = [] } = migration.metadata;
-  if (isHeld(migration)) return migration;
-  return await writeFinalizers(
-    { store, ref: migrationKind },
-    migration,
-    [...finalizers, MIGRATION_FINALIZER],
-    signal,
-  );
-}
-
-function isHeld({ metadata }: Migration): boolean {
-  return metadata.finalizers?.includes(MIGRATION_FINALIZER) === true;
-}
-
 async function writeContainer(
   { store, facts: scheduling, logger, events }: ControllerDeps,
   { migration, container }: MigrationFacts,
@@ -264,7 +252,7 @@ async function writeMigration(
   }
   if (isEnd) {
     admitted.delete(migration.metadata.uid ?? '');
-    const message = step.status.conditions?.find(({ type }) => type === 'Succeeded')?.message ?? '';
+    const message = findCondition(step.status.conditions, 'Succeeded')?.message ?? '';
     events.record(referenceTo(migration), phase === 'Succeeded' ? 'Normal' : 'Warning', phase ?? '', message);
     // What was refused holds nothing that it would have to let go of first.
     if (!isHeld(migration)) await pruneHistory(deps, migration, signal);
@@ -297,10 +285,9 @@ async function letGo(
   signal: AbortSignal,
 ): Promise<ReconcileResult> {
   const { store } = deps;
-  const { namespace = '', finalizers = [] } = migration.metadata;
+  const { namespace = '' } = migration.metadata;
   await store.delete(secretRef, { namespace, name: transferSecretName(migration) }, {}, signal);
-  const rest = finalizers.filter((finalizer) => finalizer !== MIGRATION_FINALIZER);
-  await writeFinalizers({ store, ref: migrationKind }, migration, rest, signal);
+  await removeFinalizer({ store, ref: migrationKind }, migration, MIGRATION_FINALIZER, signal);
   await pruneHistory(deps, migration, signal);
   return {};
 }

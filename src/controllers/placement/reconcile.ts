@@ -1,6 +1,7 @@
 import { type Container, containerKind, instanceNameFault } from '../../crds/container.ts';
 import { referenceTo } from '../../crds/object.ts';
 import type { StoragePool } from '../../crds/storage-pool.ts';
+import { HOST_FINALIZER } from '../../crds/kind.ts';
 import { failoverOf } from '../../plan/failover/eligibility.ts';
 import type { SchedulingFacts } from '../../plan/scheduling/facts.ts';
 import { planPlacement } from '../../plan/scheduling/placement.ts';
@@ -9,7 +10,7 @@ import { hasCode } from '../../ports/errors.ts';
 import type { Reconcile } from '../../reconcile/controller.ts';
 import { writeStatus } from '../../reconcile/status.ts';
 import type { ControllerDeps } from '../deps.ts';
-import { addHostFinalizer } from '../finalizer.ts';
+import { addFinalizer } from '../finalizer.ts';
 import { timeStamp } from '../time-stamp.ts';
 import { isSaid, pendingStatus, type Placement, placedStatus } from '../placement-status.ts';
 
@@ -43,7 +44,7 @@ export function placementReconciler(deps: ControllerDeps, state: PlacementState)
     const { uid } = container.metadata;
     if (container.status?.nodeName) {
       acknowledged.delete(key);
-      await addHostFinalizer({ store: deps.store, ref: containerKind }, container, signal);
+      await addFinalizer({ store: deps.store, ref: containerKind }, container, HOST_FINALIZER, signal);
       return {};
     }
     if (acknowledged.has(key) && acknowledged.get(key) === uid) return {};
@@ -90,7 +91,7 @@ async function place(
 ): Promise<void> {
   const target = { store: deps.store, ref: containerKind };
   try {
-    const held = await addHostFinalizer(target, container, signal);
+    const held = await addFinalizer(target, container, HOST_FINALIZER, signal);
     await writeStatus(
       target,
       held,

@@ -1,6 +1,7 @@
 import { type Container, containerKind } from '../../crds/container.ts';
 import { keyOf } from '../../crds/object.ts';
 import { isShared, type StoragePool, storagePoolKind } from '../../crds/storage-pool.ts';
+import { HOST_FINALIZER } from '../../crds/kind.ts';
 import { poolsOf } from '../../plan/storage/container-folders.ts';
 import { planPoolDeletion } from '../../plan/storage/pool-deletion.ts';
 import { type PoolFacts, summarizePool } from '../../plan/storage/pool-status.ts';
@@ -8,7 +9,7 @@ import { anchorOf } from '../../plan/storage/shared-proof.ts';
 import type { Reconcile } from '../../reconcile/controller.ts';
 import { writeStatus } from '../../reconcile/status.ts';
 import type { ControllerDeps } from '../deps.ts';
-import { addHostFinalizer, removeHostFinalizer } from '../finalizer.ts';
+import { addFinalizer, removeFinalizer } from '../finalizer.ts';
 import { BY_POOL } from '../informers.ts';
 import { timeStamp } from '../time-stamp.ts';
 import { poolStatus } from './status.ts';
@@ -27,7 +28,7 @@ export function storagePoolReconciler(deps: ControllerDeps): Reconcile {
     const cached = pools.cache.get(name);
     if (cached === undefined) return {};
     const isDeleting = cached.metadata.deletionTimestamp !== undefined;
-    const pool = isDeleting ? cached : await addHostFinalizer(target, cached, signal);
+    const pool = isDeleting ? cached : await addFinalizer(target, cached, HOST_FINALIZER, signal);
     const facts: PoolFacts = {
       pool,
       nodes: nodes.cache.list(),
@@ -36,7 +37,7 @@ export function storagePoolReconciler(deps: ControllerDeps): Reconcile {
     const deletion = isDeleting ? planPoolDeletion(facts) : undefined;
     if (deletion?.done === true) {
       if (await hasContainers(deps, pool, signal)) return { requeueAfterMs: LAST_LOOK_MS };
-      await removeHostFinalizer(target, pool, signal);
+      await removeFinalizer(target, pool, HOST_FINALIZER, signal);
       return {};
     }
     const anchor = isShared(pool) ? anchorOf(pool, facts.nodes) : undefined;

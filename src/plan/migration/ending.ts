@@ -18,25 +18,24 @@ export function ended(
   { reason, message }: { reason: string; message: string },
 ): MigrationStep {
   const status = phase === 'Succeeded' ? 'True' : 'False';
-  const next = says(facts, { type: 'Succeeded', status, reason, message });
-  const migration = { ...facts.migration, status: without(next, 'Reconciling') };
+  const end: ConditionUpdate = { type: 'Succeeded', status, reason, message };
   const stalled: ConditionUpdate = { type: 'Stalled', status: 'True', reason, message };
-  const { conditions = [] } = phase === 'Failed' ? says({ ...facts, migration }, stalled) : migration.status;
+  const next = says(facts, end, ...(phase === 'Failed' ? [stalled] : []));
+  const conditions = next.conditions?.filter(({ type }) => type !== 'Reconciling') ?? [];
   return { do: 'status', status: { ...next, phase, completedAt: facts.now.iso, conditions } };
 }
 
-function without(status: MigrationStatus, type: string): MigrationStatus {
-  return { ...status, conditions: (status.conditions ?? []).filter((condition) => condition.type !== type) };
-}
-
-/** The status with a condition in it. */
+/** The status with these conditions in it. */
 export function says(
   { migration, now }: Pick<MigrationFacts, 'migration' | 'now'>,
-  condition: ConditionUpdate,
+  ...updates: readonly ConditionUpdate[]
 ): MigrationStatus {
   const { generation } = migration.metadata;
   const observed = generation === undefined ? {} : { observedGeneration: generation };
-  const conditions = setCondition(migration.status?.conditions, { ...condition, ...observed }, now.iso);
+  const conditions = updates.reduce(
+    (all, update) => setCondition(all, { ...update, ...observed }, now.iso),
+    migration.status?.conditions ?? [],
+  );
   return { ...migration.status, ...observed, conditions };
 }
 
@@ -46,12 +45,9 @@ export function goesOn(
   phase: NonNullable<MigrationStatus['phase']>,
   message: string,
 ): MigrationStatus {
-  const status = says(facts, { type: 'Succeeded', status: 'Unknown', reason: phase, message });
-  const migration = { ...facts.migration, status };
-  return {
-    ...says({ ...facts, migration }, { type: 'Reconciling', status: 'True', reason: phase, message }),
-    phase,
-  };
+  const outcome: ConditionUpdate = { type: 'Succeeded', status: 'Unknown', reason: phase, message };
+  const atWork: ConditionUpdate = { type: 'Reconciling', status: 'True', reason: phase, message };
+  return { ...says(facts, outcome, atWork), phase };
 }
 
 /** Milliseconds until the deadline; negative past it. */

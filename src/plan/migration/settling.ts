@@ -1,4 +1,4 @@
-import { MIGRATION_FINALIZER } from '../../crds/migration.ts';
+import { isHeld } from '../../crds/migration.ts';
 import { claimOf, withoutClaim } from './claim.ts';
 import { whenTargetIsLost } from './completion.ts';
 import type { MigrationFacts, MigrationStep } from './facts.ts';
@@ -35,6 +35,5 @@ export function planSettling(facts: MigrationFacts): MigrationStep {
 }
 
 function letGo({ migration }: MigrationFacts): MigrationStep {
-  const isHeld = migration.metadata.finalizers?.includes(MIGRATION_FINALIZER) === true;
-  return isHeld ? { do: 'letGo' } : { do: 'nothing' };
+  return isHeld(migration) ? { do: 'letGo' } : { do: 'nothing' };
 }

@@ -1,4 +1,4 @@
-import type { Container } from '../../crds/container.ts';
+import { type Container, containerKind } from '../../crds/container.ts';
 import { API_VERSION } from '../../crds/kind.ts';
 import {
   type Migration,
@@ -6,6 +6,7 @@ import {
   migrationKind,
   type MigrationMode,
 } from '../../crds/migration.ts';
+import { ownerReferenceTo } from '../../crds/object.ts';
 import { type FailedMove, moveBackoffMs } from './judge.ts';
 import { isFinished } from './moves.ts';
 
@@ -49,7 +50,7 @@ export function migrationFor(
         [CAUSE_GENERATION_LABEL]: String(generation),
         [ATTEMPT_LABEL]: String(attempt),
       },
-      ownerReferences: [{ apiVersion: API_VERSION, kind: 'Container', name, uid }],
+      ownerReferences: [ownerReferenceTo(containerKind, container)],
       // As the migration controller would put it there, by a write of its own.
       finalizers: [MIGRATION_FINALIZER],
     },

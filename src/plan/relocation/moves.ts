@@ -2,6 +2,7 @@ import type { Container } from '../../crds/container.ts';
 import type { MigrationStage } from '../../crds/container-migration.ts';
 import type { Migration, MigrationPhase } from '../../crds/migration.ts';
 import { keyOf } from '../../crds/object.ts';
+import { isOver } from '../migration/ending.ts';
 
 /** A container that moves, or whose Migration was made and has not begun. */
 export interface ActiveMove {
@@ -27,10 +28,8 @@ export interface AssumedMove extends ActiveMove {
   key: string;
 }
 
-const FINISHED: ReadonlySet<string | undefined> = new Set(['Succeeded', 'Failed', 'Cancelled']);
-
 export function isFinished({ status }: Pick<Migration, 'status'>): boolean {
-  return FINISHED.has(status?.phase);
+  return isOver(status ?? {});
 }
 
 /**
