@@ -58,6 +58,8 @@ async function attach(
   const { name } = compartment;
   const existing = await compartment.exec(['ip', 'link', 'show', 'eth0'], { allowFailure: true });
   if (existing.code !== 0) {
+    // The end of an ended compartment's link goes when the kernel gets round to it, which may be after its next start.
+    await bridge.exec(['ip', 'link', 'delete', name], { allowFailure: true });
     // One command makes both ends in their namespaces: a crash in between leaves nothing half-connected.
     const link = ['ip', 'link', 'add', name, 'type', 'veth', 'peer', 'name', 'eth0'];
     await run([

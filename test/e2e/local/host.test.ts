@@ -7,6 +7,7 @@ import { type LocalNetwork, openNetwork } from '../../../src/cmd/local/network.t
 import { childrenOf, isRunning, run } from '../../../src/cmd/local/process.ts';
 import { compartmentNames, findLeaks } from '../../../src/cmd/local/teardown.ts';
 import { createLocalState } from '../../support/local-state.ts';
+import { until } from '../../support/waiting.ts';
 
 const state = createLocalState();
 const { stateDir } = state;
@@ -92,8 +93,11 @@ describe('local hosts', () => {
     const logFile = `${stateDir}/logs/frozen.log`;
     const sized = async (): Promise<number> => Number((await first.exec(['stat', '-c%s', file])).stdout);
     await first.exec(['mkdir', group]);
+    await first.exec(['touch', file]);
     const writer = `echo 0 >${group}/cgroup.procs; while :; do echo >>${file}; done`;
     await first.spawn('writer', ['sh', '-c', writer], { logFile });
+    // What is frozen before it has begun to write shows nothing.
+    await until('the writer writes', async () => (await sized()) > 0);
     await first.spawn('freezer', ['sh', '-c', FREEZE, 'freeze', group], { logFile });
     const before = await untilSame(sized);
     await first.stop();
