@@ -12,7 +12,7 @@ import { createImages, type Images, type Remote } from './images.ts';
 import type { InstanceContext } from './instance.ts';
 import * as instances from './instances.ts';
 import { getLastEnd } from './last-end.ts';
-import { forgetInstance, recoverInstance } from './shared-root.ts';
+import { forgetInstance, recoverInstance, withWholeRoot } from './shared-root.ts';
 import { deletePool, ensurePool, listPools } from './pools.ts';
 import { createLiveProbe, type Machine, thisMachine } from './live.ts';
 import { createRootSize } from './root-size.ts';
@@ -75,10 +75,16 @@ export function createIncusDriver(options: IncusDriverOptions): HostDriver {
         again(signal, async () => createInstance(await contextOf(signal, spec), spec, { start }, signal)),
       ),
     updateInstance: (spec, signal) =>
-      again(signal, async () => instances.updateInstance(await contextOf(signal, spec), spec, signal)),
+      again(signal, async () => {
+        const context = await contextOf(signal, spec);
+        return withWholeRoot(api, spec.name, () => instances.updateInstance(context, spec, signal), signal);
+      }),
     startInstance: (name, signal) => {
       leaving.delete(name);
-      return again(signal, async () => instances.startInstance(await contextOf(signal), name, signal));
+      return again(signal, async () => {
+        const context = await contextOf(signal);
+        await withWholeRoot(api, name, () => instances.startInstance(context, name, signal), signal);
+      });
     },
     stopInstance: (name, graceMs, signal) =>
       stopping.during(name, () =>

@@ -1,9 +1,9 @@
-import { HostlerError, hasCode } from '../ports/errors.ts';
+import { HostlerError, hasCode, messageOf } from '../ports/errors.ts';
 import type { InstanceSpec, SharedRoot } from '../ports/host-driver.ts';
 import type { Api } from './api.ts';
 import { type InstanceView, isRootShared, pathOf as instancePath, requireMark } from './instance.ts';
 import { pathOf as poolPath, type PoolView, UID } from './pools.ts';
-import { ACCESS_KEY, SHARED } from './settings.ts';
+import { ACCESS_KEY, markOf, SHARED } from './settings.ts';
 
 /**
  * Roots on shared storage. Each has a `dir` pool of its own over its own folder, since the daemon's import takes all that a
@@ -79,6 +79,45 @@ export async function forgetInstance(
     `DELETE FROM storage_pools WHERE name=${quoted(pool)}`,
   ].join('; ');
   await internal(api, '/internal/sql', { database: 'global', query }, signal);
+}
+
+/** What a daemon says of an instance whose volume is missing from its database. */
+const LACKS_VOLUME = /Instance storage pool not found/;
+
+/**
+ * Runs `work` on an instance. A daemon that lost its power while it recovered the root may know the instance without its volume, and
+ * then neither starts nor changes it: such a one is forgotten, recovered once more with the settings that it had, and `work` runs again.
+ */
+export async function withWholeRoot<T>(
+  api: Api,
+  name: string,
+  work: () => Promise<T>,
+  signal: AbortSignal,
+): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!LACKS_VOLUME.test(messageOf(error)) || !(await recoverOnceMore(api, name, signal))) throw error;
+    return await work();
+  }
+}
+
+/** @returns false, with nothing done, for what has no root on shared storage */
+async function recoverOnceMore(api: Api, name: string, signal: AbortSignal): Promise<boolean> {
+  const view = await api.find<InstanceView>(instancePath(name), signal);
+  const pool = view?.devices['root']?.['pool'];
+  const uid = view === undefined ? undefined : markOf(view.config)?.uid;
+  if (view === undefined || pool === undefined || uid === undefined || !isRootShared(view)) return false;
+  const source = (await findPool(api, { pool, uid }, signal))?.config['source'];
+  if (source === undefined) return false;
+  const root = { name, uid, pool, source };
+  await forgetInstance(api, root, signal);
+  await recoverInstance(api, root, signal);
+  // The root's own note of the settings may be older.
+  const { architecture, profiles, ephemeral, description, config, devices } = view;
+  const body = { architecture, profiles, ephemeral, description, config, devices };
+  await api.change({ method: 'PUT', path: instancePath(name), body }, signal);
+  return true;
 }
 
 const IN_DEFAULT_PROJECT = "project_id=(SELECT id FROM projects WHERE name='default')";

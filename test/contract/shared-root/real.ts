@@ -1,3 +1,4 @@
+import { expect } from '@jest/globals';
 import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,6 +15,7 @@ export async function startSharedBench(runtime: 'incus' | 'lxd'): Promise<Shared
   await chmod(directory, 0o711);
   const hosts = await Promise.all([startTestHost(runtime), startTestHost(runtime)]);
   const [hostA, hostB] = hosts.map(driverOf) as [ReturnType<typeof driverOf>, ReturnType<typeof driverOf>];
+  const cli = runtime === 'incus' ? 'incus' : 'lxc';
   const dataPath = (source: string, instance: string) =>
     join(source, 'containers', instance, 'rootfs', 'data');
   return {
@@ -35,13 +37,19 @@ export async function startSharedBench(runtime: 'incus' | 'lxd'): Promise<Shared
         throw error;
       }
     },
+    cutShort: async (driver, { name, pool }) => {
+      const host = hosts[driver === hostA ? 0 : 1] as TestHost;
+      const query = `DELETE FROM storage_volumes WHERE storage_pool_id=(SELECT id FROM storage_pools WHERE name='${pool}')`;
+      await host.ask('POST', '/internal/sql', { database: 'global', query });
+      const { stderr } = await host.host.exec([cli, 'start', name], { allowFailure: true });
+      expect(stderr).toContain('Instance storage pool not found');
+    },
     // LXD 5.0.2 does not find the idmapped mounts of kernel 6.18.
     shiftsOwners: runtime === 'incus',
     seenInside: async (driver, instance, source) => {
       const host = hosts[driver === hostA ? 0 : 1];
       const lines = (await readFile(join(source, 'seen'), 'utf8').catch(() => '')).split('\n').length;
       const script = `test $(cat /srv/data/seen 2>/dev/null | wc -l) -eq ${lines - 1} && echo ${instance} >>/srv/data/seen`;
-      const cli = runtime === 'incus' ? 'incus' : 'lxc';
       await host?.host.exec([cli, 'exec', instance, '--', 'sh', '-c', script]);
       return (await readFile(join(source, 'seen'), 'utf8')).split('\n').length === lines + 1;
     },

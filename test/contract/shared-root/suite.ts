@@ -15,6 +15,8 @@ export interface SharedBench {
   write(source: string, instance: string, text: string): Promise<void>;
   /** What is there now; undefined: the file, or all of the root, is gone. */
   read(source: string, instance: string): Promise<string | undefined>;
+  /** Leaves what a daemon leaves that loses its power while it recovers: the instance without its volume. */
+  cutShort(host: HostDriver, root: SharedRoot): Promise<void>;
   /** Whether the daemon can show a folder with the owners as the instance knows them. */
   shiftsOwners: boolean;
   /** Whether root in the instance, which sees `source` at /srv/data, can write there and finds what the one before wrote. */
@@ -104,6 +106,39 @@ export function sharedRootContract(
       await hostB.stopInstance(root.name, 0, never);
       await hostB.forgetInstance(root, never);
     }, 60_000);
+
+    it.each(['starts', 'is updated', 'is forgotten'] as const)(
+      'of which only the instance was recovered, with its settings, %s nevertheless',
+      async (what) => {
+        const { hostA, hostB } = bench;
+        const { spec, root } = await create(`half-${what.replaceAll(' ', '-')}`, hostA);
+        await bench.write(root.source, root.name, 'whole');
+        await hostA.forgetInstance(root, never);
+        await hostB.recoverInstance(root, never);
+        await hostB.updateInstance({ ...spec, mark: { ...spec.mark, epoch: 4 } }, never);
+        await bench.cutShort(hostB, root);
+        const later = { ...spec, mark: { ...spec.mark, epoch: 5 }, config: { 'limits.processes': '60' } };
+        if (what === 'is updated') await hostB.updateInstance(later, never);
+        if (what !== 'is forgotten') {
+          await hostB.startInstance(root.name, never);
+          expect(await hostB.getInstance(root.name, never)).toMatchObject({
+            mark: { epoch: what === 'is updated' ? 5 : 4 },
+            status: 'Running',
+            isRootShared: true,
+          });
+          expect(await poolNames(hostB)).toContain(root.pool);
+          await hostB.stopInstance(root.name, 0, never);
+        }
+        await hostB.forgetInstance(root, never);
+        expect(await hostB.getInstance(root.name, never)).toBeUndefined();
+        expect(await bench.read(root.source, root.name)).toBe('whole');
+        await hostA.recoverInstance(root, never);
+        await hostA.startInstance(root.name, never);
+        await hostA.stopInstance(root.name, 0, never);
+        await hostA.forgetInstance(root, never);
+      },
+      60_000,
+    );
 
     it('is never deleted, neither the instance nor its pool', async () => {
       const { hostA } = bench;

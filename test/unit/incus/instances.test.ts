@@ -44,6 +44,20 @@ describe('instances of the daemon', () => {
     expect(trial.daemon.bodies).toEqual([]);
   });
 
+  const shared = { ...INSTANCE.config, 'user.hostler.access': 'Shared' };
+  const root = { root: { type: 'disk', path: '/', pool: 'of-web' } };
+  it.each([
+    ['is on a pool of the host', INSTANCE.config, sync({ name: 'of-web', config: { source: '/srv' } })],
+    ['is on a pool that is missing, too', shared, failed(404, 'Storage pool not found')],
+  ])('forgets nothing whose volume is missing when its root %s', async (_case, config, pool) => {
+    const says = 'Failed getting instance pool: Instance storage pool not found';
+    trial.daemon.answers.set('GET /1.0/instances/web', sync({ ...INSTANCE, config, devices: root }));
+    trial.daemon.answers.set('GET /1.0/storage-pools/of-web', pool);
+    trial.daemon.answers.set('PUT /1.0/instances/web/state', failed(404, says));
+    await expect(trial.driver.startInstance('web', never)).rejects.toThrow(says);
+    expect(trial.daemon.requests.filter((request) => request.includes('/internal/'))).toEqual([]);
+  });
+
   it('starts nothing that runs', async () => {
     trial.daemon.answers.set('GET /1.0/instances/web', sync({ ...INSTANCE, status: 'Running' }));
     trial.daemon.answers.set('GET /1.0/instances/web/state', sync({ pid: 12 }));
