@@ -17,27 +17,18 @@ const DEFAULT_LIMIT = 2;
 const HIGH_LIMIT = 5;
 
 /**
- * A host with ten containers that run is emptied, and filled again: from the request to the last one Running elsewhere, and back; in turns with
- * the same moves of ten others by the daemons' own requests alone.
+ * A host with ten containers that run is emptied, and filled again: from the request to the last one Running elsewhere, and back; then, in
+ * their place, ten others are moved in the same way by the daemons' own requests alone.
  */
 export async function drain(cluster: BenchCluster): Promise<Figure[]> {
   const watch = await watchContainers(cluster.kubeconfig);
-  const names = numbered('drained', COUNT);
-  const others = cluster.hosts.map(({ name }) => name).filter((name) => name !== HOST);
   try {
-    for (const other of others) await patchNode(cluster, other, { unschedulable: true });
-    await cluster.kubectl(['apply', '-f', '-'], manifest(names));
-    await watch.until(names, isRunning);
-    for (const other of others) await patchNode(cluster, other, { unschedulable: false });
-    const raw = await rawScene(cluster, watch.get(names[0] ?? '')?.status?.imageFingerprint ?? '');
-    const scene = { cluster, watch, names, raw };
     const figures: Figure[] = [];
     for (const limit of [DEFAULT_LIMIT, HIGH_LIMIT]) {
       await setLimit(cluster, limit);
-      figures.push(...(await rounds(scene, limit)));
+      const { fingerprint, ...ours } = await drainOurs({ cluster, watch });
+      figures.push(...figuresOf(limit, { ours, raw: await drainOthers(cluster, fingerprint, limit) }));
     }
-    await removeRawSet(raw.home, raw.names);
-    await remove(cluster, watch, names);
     return figures;
   } finally {
     watch.close();
@@ -48,62 +39,80 @@ export async function drain(cluster: BenchCluster): Promise<Figure[]> {
 interface Scene {
   cluster: BenchCluster;
   watch: ContainerWatch;
-  names: readonly string[];
-  raw: RawScene;
 }
 
-interface RawScene {
-  names: readonly string[];
-  home: RawHost;
-  guests: readonly RawHost[];
+/** Milliseconds of each round, and CPU seconds of all of them by part of the cluster. */
+interface Taken {
+  drain: number[];
+  restore: number[];
+  cost: Record<string, number>;
 }
 
-async function rawScene({ hosts }: BenchCluster, fingerprint: string): Promise<RawScene> {
-  const [home, ...guests] = hosts.map(({ socketPath }, index) => ({
+async function drainOurs({ cluster, watch }: Scene): Promise<Taken & { fingerprint: string }> {
+  const names = numbered('drained', COUNT);
+  const others = cluster.hosts.map(({ name }) => name).filter((name) => name !== HOST);
+  for (const other of others) await patchNode(cluster, other, { unschedulable: true });
+  await cluster.kubectl(['apply', '-f', '-'], manifest(names));
+  await watch.until(names, isRunning);
+  for (const other of others) await patchNode(cluster, other, { unschedulable: false });
+  const fingerprint = watch.get(names[0] ?? '')?.status?.imageFingerprint ?? '';
+  const go = (maintenance: string, isThere: typeof isBack) => () =>
+    timed({ cluster, watch }, names, { maintenance, isThere });
+  const taken = await rounds(cluster, go('Drain', isElsewhere), go('None', isBack));
+  await remove(cluster, watch, names);
+  return { ...taken, fingerprint };
+}
+
+async function drainOthers(cluster: BenchCluster, fingerprint: string, limit: number): Promise<Taken> {
+  const [home, ...guests] = cluster.hosts.map(({ socketPath }, index): RawHost => ({
     socketPath,
     address: `https://${hostAddresses(index + 1).address}:${DAEMON_PORT}`,
   }));
   if (home === undefined) throw new Error('There are no hosts');
   const names = numbered('raw-drained', COUNT);
   await createRawSet(home, names, fingerprint);
-  return { names, home, guests };
+  const away = guests.map((guest) => ({ source: home, target: guest }));
+  const back = guests.map((guest) => ({ source: guest, target: home }));
+  const taken = await rounds(
+    cluster,
+    () => drainRaw(away, names, limit),
+    () => drainRaw(back, names, limit),
+  );
+  await removeRawSet(home, names);
+  return taken;
 }
 
-async function rounds(scene: Scene, limit: number): Promise<Figure[]> {
-  const { home, guests, names } = scene.raw;
-  const took: Record<'drain' | 'restore', { raw: number[]; ours: number[] }> = {
-    drain: { raw: [], ours: [] },
-    restore: { raw: [], ours: [] },
-  };
-  const cost: Cost = { ours: {}, raw: {} };
+async function rounds(
+  cluster: BenchCluster,
+  drainOnce: () => Promise<number>,
+  restoreOnce: () => Promise<number>,
+): Promise<Taken> {
+  const taken: Taken = { drain: [], restore: [], cost: {} };
   for (let round = 0; round < ROUNDS; round++) {
-    const raw = (ways: Parameters<typeof drainRaw>[0]) =>
-      counted(scene, cost.raw, () => drainRaw(ways, names, limit));
-    took.drain.raw.push(await raw(guests.map((guest) => ({ source: home, target: guest }))));
-    took.restore.raw.push(await raw(guests.map((guest) => ({ source: guest, target: home }))));
-    const ours = (maintenance: string, isThere: typeof isBack) =>
-      counted(scene, cost.ours, () => timed(scene, { maintenance, isThere }));
-    took.drain.ours.push(await ours('Drain', isElsewhere));
-    took.restore.ours.push(await ours('None', isBack));
+    taken.drain.push(await counted(cluster, taken.cost, drainOnce));
+    taken.restore.push(await counted(cluster, taken.cost, restoreOnce));
   }
-  process.stderr.write(`${JSON.stringify({ limit, took })}\n`);
-  const how = `${limit} at once${limit === DEFAULT_LIMIT ? ', the default' : ''}; median of ${ROUNDS}`;
-  const times = Object.entries(took).flatMap(([what, { raw, ours }]) => [
-    figure(`${what} of ${COUNT}, the daemons' requests alone (${how})`, quantile(raw, 0.5) / 1_000, 's'),
-    atMost(`${what} of ${COUNT} running containers (${how})`, quantile(ours, 0.5) / 1_000, 's', GOAL_S),
-  ]);
-  return [...times, ...costFigures(cost, limit)];
+  return taken;
 }
 
-/** CPU seconds by part of the cluster. */
-interface Cost {
-  ours: Record<string, number>;
-  raw: Record<string, number>;
+function figuresOf(limit: number, taken: { ours: Taken; raw: Taken }): Figure[] {
+  process.stderr.write(`${JSON.stringify({ limit, taken })}\n`);
+  const { ours, raw } = taken;
+  const how = `${limit} at once${limit === DEFAULT_LIMIT ? ', the default' : ''}; median of ${ROUNDS}`;
+  const times = (['drain', 'restore'] as const).flatMap((what) => [
+    figure(
+      `${what} of ${COUNT}, the daemons' requests alone (${how})`,
+      quantile(raw[what], 0.5) / 1_000,
+      's',
+    ),
+    atMost(`${what} of ${COUNT} running containers (${how})`, quantile(ours[what], 0.5) / 1_000, 's', GOAL_S),
+  ]);
+  return [...times, ...costFigures(ours.cost, raw.cost, limit)];
 }
 
 /** What the processes of the cluster, and those that they start, use meanwhile; of a drain also its wait for the sources' copies to go. */
 async function counted(
-  { cluster }: Scene,
+  cluster: BenchCluster,
   cost: Record<string, number>,
   run: () => Promise<number>,
 ): Promise<number> {
@@ -119,7 +128,7 @@ async function counted(
   return ms;
 }
 
-function costFigures({ ours, raw }: Cost, limit: number): Figure[] {
+function costFigures(ours: Record<string, number>, raw: Record<string, number>, limit: number): Figure[] {
   const moves = COUNT * ROUNDS * 2;
   const all = Object.values(ours).reduce((sum, seconds) => sum + seconds, 0);
   return [
@@ -135,7 +144,8 @@ function costFigures({ ours, raw }: Cost, limit: number): Figure[] {
 
 /** @returns milliseconds until all of them run where they are to be; the next round waits until nothing of the move is left */
 async function timed(
-  { cluster, watch, names }: Scene,
+  { cluster, watch }: Scene,
+  names: readonly string[],
   { maintenance, isThere }: { maintenance: string; isThere: typeof isBack },
 ): Promise<number> {
   const begun = performance.now();
