@@ -116,11 +116,12 @@ export function createParts(options: AgentOptions, deps: AgentDeps): AgentParts 
 
 /** What is left alone here, and the migrations that wait for that. */
 function createMoving(
-  base: Omit<ContainersContext, 'letGo' | 'moves'>,
+  base: Omit<ContainersContext, 'letGo' | 'moving'>,
   more: { wakeContainer: (key: string) => void; onHost: (fault?: unknown) => void },
 ) {
   const letGo = createLetGoNotes((key) => migrations.wake(key));
-  const context: ContainersContext = { ...base, letGo, moves: () => migrations.active() };
+  const moving = { active: () => migrations.active(), keeps: (key: string) => migrations.keeps(key) };
+  const context: ContainersContext = { ...base, letGo, moving };
   const migrations = createMigrationSync({ ...context, ...more }, createMigrationInformers(context));
   return { context, migrations };
 }
@@ -142,7 +143,7 @@ function createContext(
     failover: FailoverParts;
     hostState: () => string;
   },
-): Omit<ContainersContext, 'letGo' | 'moves'> {
+): Omit<ContainersContext, 'letGo' | 'moving'> {
   return {
     ...deps,
     ...options,

@@ -12,7 +12,7 @@ import { createImages, type Images, type Remote } from './images.ts';
 import type { InstanceContext } from './instance.ts';
 import * as instances from './instances.ts';
 import { getLastEnd } from './last-end.ts';
-import { forgetInstance, recoverInstance, withWholeRoot } from './shared-root.ts';
+import { forgetInstance, recoverInstance } from './shared-root.ts';
 import { deletePool, ensurePool, listPools } from './pools.ts';
 import { createLiveProbe, type Machine, thisMachine } from './live.ts';
 import { createRootSize } from './root-size.ts';
@@ -53,15 +53,10 @@ export function createIncusDriver(options: IncusDriverOptions): HostDriver {
   const images = imagesOf(options, api, lifetime.signal);
   const stopping = new Counter();
   const leaving = new Set<string>();
-  const creating = new Counter();
+  const changing = new Counter();
   const isLocal = 'socketPath' in endpoint;
   const server = new Server(api, createLiveProbe({ clock, isLocal }, options.machine));
-  const contextOf = async (signal: AbortSignal, spec?: InstanceSpec): Promise<InstanceContext> => ({
-    api,
-    clock,
-    operationTimeoutMs,
-    abilities: await server.abilities(spec?.movesLive === true, signal),
-  });
+  const contextOf = contextsOf({ api, clock, operationTimeoutMs }, server);
 
   return {
     describeHost: (signal) => again(signal, async () => describeHost(api, await server.view(signal), signal)),
@@ -71,20 +66,16 @@ export function createIncusDriver(options: IncusDriverOptions): HostDriver {
     ensureImage: (reference, signal) => again(signal, () => images.ensure(reference, signal)),
     listImages: (signal) => again(signal, () => images.list(signal)),
     createInstance: (spec, { start }, signal) =>
-      creating.during(spec.name, () =>
+      changing.during(spec.name, () =>
         again(signal, async () => createInstance(await contextOf(signal, spec), spec, { start }, signal)),
       ),
     updateInstance: (spec, signal) =>
-      again(signal, async () => {
-        const context = await contextOf(signal, spec);
-        return withWholeRoot(api, spec.name, () => instances.updateInstance(context, spec, signal), signal);
-      }),
+      changing.during(spec.name, () =>
+        again(signal, async () => instances.updateInstance(await contextOf(signal, spec), spec, signal)),
+      ),
     startInstance: (name, signal) => {
       leaving.delete(name);
-      return again(signal, async () => {
-        const context = await contextOf(signal);
-        await withWholeRoot(api, name, () => instances.startInstance(context, name, signal), signal);
-      });
+      return again(signal, async () => instances.startInstance(await contextOf(signal), name, signal));
     },
     stopInstance: (name, graceMs, signal) =>
       stopping.during(name, () =>
@@ -105,6 +96,7 @@ export function createIncusDriver(options: IncusDriverOptions): HostDriver {
       live: (signal) => server.live(signal),
       context: contextOf,
       rootBytes: rootBytesOf(options),
+      whileChanging: (name, run) => changing.during(name, run),
       onLeaving: (name, isLeaving) => void (isLeaving ? leaving.add(name) : leaving.delete(name)),
       again,
     }),
@@ -121,7 +113,7 @@ export function createIncusDriver(options: IncusDriverOptions): HostDriver {
           logger,
           open: (path) => openWebSocket(endpoint, path),
           isStopping: (name) => stopping.has(name) || leaving.has(name),
-          filter: () => oursOnly(api, (name) => creating.has(name)),
+          filter: () => oursOnly(api, (name) => changing.has(name)),
         },
         AbortSignal.any([signal, lifetime.signal]),
       ),
@@ -130,6 +122,13 @@ export function createIncusDriver(options: IncusDriverOptions): HostDriver {
       await api.close();
     },
   };
+}
+
+function contextsOf(parts: Omit<InstanceContext, 'abilities'>, server: Server) {
+  return async (signal: AbortSignal, spec?: InstanceSpec): Promise<InstanceContext> => ({
+    ...parts,
+    abilities: await server.abilities(spec?.movesLive === true, signal),
+  });
 }
 
 function imagesOf(options: IncusDriverOptions, api: Api, lifetime: AbortSignal): Images {
@@ -166,12 +165,12 @@ async function again<T>(signal: AbortSignal, run: () => Promise<T>): Promise<T> 
 }
 
 /**
- * Events carry no configuration: whether an instance is ours is asked when its name first comes up, unless we are just
- * making one of that name.
+ * Events carry no configuration: whether an instance is ours is asked when its name first comes up, and again when it is made or
+ * changed, unless that is our own doing just now.
  */
 function oursOnly(
   api: Api,
-  isCreating: (name: string) => boolean,
+  isChanging: (name: string) => boolean,
 ): (event: InstanceEvent, signal: AbortSignal) => Promise<boolean> {
   const known = new Map<string, boolean>();
   return async ({ name, type }, signal) => {
@@ -182,7 +181,7 @@ function oursOnly(
       return remembered ?? true;
     }
     if (remembered !== undefined && type !== 'created' && type !== 'updated') return remembered;
-    if (isCreating(name)) {
+    if (isChanging(name)) {
       known.set(name, true);
       return true;
     }

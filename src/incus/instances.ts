@@ -29,6 +29,7 @@ import {
   ROOT_DEVICE,
   withDaemonsOwn,
 } from './settings.ts';
+import { withWholeRoot } from './shared-root.ts';
 
 /**
  * Instances: observed before they are changed, and only ever changed when they carry our mark. Each function may be
@@ -68,7 +69,15 @@ export async function getAddresses(api: Api, name: string, signal: AbortSignal):
 }
 
 /** Changes nothing when all is as it should be already. */
-export async function updateInstance(
+export function updateInstance(
+  context: InstanceContext,
+  spec: InstanceSpec,
+  signal: AbortSignal,
+): Promise<{ restartRequired: string[] }> {
+  return withWholeRoot(context.api, spec.name, () => update(context, spec, signal), signal);
+}
+
+async function update(
   { api, abilities }: InstanceContext,
   spec: InstanceSpec,
   signal: AbortSignal,
@@ -107,11 +116,11 @@ export async function updateInstance(
  * Also ends a creation that was left undone.
  * @throws Conflict while the daemon clears up after an end: it says then that the instance runs
  */
-export async function startInstance(
-  context: InstanceContext,
-  name: string,
-  signal: AbortSignal,
-): Promise<void> {
+export function startInstance(context: InstanceContext, name: string, signal: AbortSignal): Promise<void> {
+  return withWholeRoot(context.api, name, () => start(context, name, signal), signal);
+}
+
+async function start(context: InstanceContext, name: string, signal: AbortSignal): Promise<void> {
   const view = await context.api.find<InstanceView>(pathOf(name), signal);
   if (view === undefined) throw notFound(name);
   requireMark(view);

@@ -50,6 +50,8 @@ export interface TransferOptions {
   context(signal: AbortSignal, spec?: InstanceSpec): Promise<InstanceContext>;
   /** What the root of an instance holds. @returns undefined where that cannot be found out */
   rootBytes(pool: string, name: string, signal: AbortSignal): Promise<number | undefined>;
+  /** What the daemon reports of an instance meanwhile is our own doing. */
+  whileChanging: <T>(name: string, run: () => Promise<T>) => Promise<T>;
   /** An instance is about to be stopped by a live move; or not any more. */
   onLeaving(name: string, isLeaving: boolean): void;
   /** Runs a call that may be repeated once more after a lost reply. */
@@ -103,11 +105,13 @@ export function createTransfers(options: TransferOptions): InstanceTransfers {
     pullTransfer: async (request, onProgress, signal) => {
       const { clock, network } = options;
       const context: PullContext = { ...(await options.context(signal, request.spec)), clock, network };
-      return pullTransfer(context, request, onProgress, signal);
+      return options.whileChanging(request.spec.name, () =>
+        pullTransfer(context, request, onProgress, signal),
+      );
     },
     acceptTransfer: async (spec, migration, signal) => {
-      await again(signal, async () =>
-        accept(await options.context(signal, spec), { spec, migration }, signal),
+      await options.whileChanging(spec.name, () =>
+        again(signal, async () => accept(await options.context(signal, spec), { spec, migration }, signal)),
       );
       options.onLeaving(spec.name, false);
     },

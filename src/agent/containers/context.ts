@@ -31,8 +31,12 @@ export interface ContainersContext {
   cluster: Pick<ClusterGuard, 'isTrusted' | 'readFresh'>;
   latest: LatestContainers;
   letGo: LetGoNotes;
-  /** How many containers come or leave now. */
-  moves(): number;
+  moving: {
+    /** How many containers come or leave now. */
+    active(): number;
+    /** Whether a migration keeps what there is here of a container that is placed elsewhere. */
+    keeps(key: string): boolean;
+  };
   failures: Failures;
   /** What a daemon is asked to do at once; stops and updates are not limited. */
   limits: Readonly<Record<'looks' | 'creates' | 'starts', Limiter>>;

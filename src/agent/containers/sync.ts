@@ -40,7 +40,7 @@ export function createContainerSync(context: ContainersContext, deps: ContainerS
   const { informer, trigger } = deps;
   const addresses: Addresses = createAddresses({
     ...context,
-    isHostBusy: () => context.limits.creates.running() > 1 || context.moves() > 1,
+    isHostBusy: () => context.limits.creates.running() > 1 || context.moving.active() > 1,
     onChange: (key) => statuses.repeat(key),
   });
   const orphan = orphanReconciler(context);

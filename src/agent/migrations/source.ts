@@ -88,9 +88,9 @@ async function remember({ book }: MigrationsContext, uid: string, { status }: Mi
   await book.save();
 }
 
-/** The Container that was claimed; it may be placed elsewhere by now. */
+/** The Container that was claimed; it may be placed elsewhere by now, where the cache does not show it. */
 async function uidOf(
-  { store }: MigrationsContext,
+  { store, latest }: MigrationsContext,
   uids: Map<string, string>,
   migration: Migration,
   signal: AbortSignal,
@@ -99,7 +99,11 @@ async function uidOf(
   const known = uids.get(migrationUid);
   if (known !== undefined) return known;
   const key = { namespace, name: migration.spec.container };
-  const container = await store.get<Container>(containerKind, key, signal);
+  const cached = latest.get(containerKeyOf(migration));
+  const container =
+    cached?.status?.migration?.uid === migrationUid
+      ? cached
+      : await store.get<Container>(containerKind, key, signal);
   const uid = container?.metadata.uid ?? '';
   if (container?.status?.migration?.uid === migrationUid) uids.set(migrationUid, uid);
   return uid;

@@ -1,6 +1,8 @@
 import { type Migration, migrationKind } from '../../crds/migration.ts';
 import { keyOf } from '../../crds/object.ts';
 import { type Controller, createController } from '../../reconcile/controller.ts';
+import { staysAtSource } from '../../plan/migration/source.ts';
+import { staysAtTarget } from '../../plan/migration/target.ts';
 import { createInformer, type Informer } from '../../reconcile/informer.ts';
 import { createLatest } from '../../reconcile/latest.ts';
 import { createTrigger, informerSource, periodicSource } from '../../reconcile/source.ts';
@@ -20,6 +22,8 @@ export interface MigrationSync {
   wake(key: string): void;
   /** How many go on that the host has a part in. */
   active(): number;
+  /** Whether a migration keeps what there is of the container `key`, which is placed elsewhere. */
+  keeps(key: string): boolean;
 }
 
 const CONCURRENCY = 16;
@@ -88,6 +92,9 @@ export function createMigrationSync(
       }
     },
     active: () => unsettled(leaving).length + unsettled(coming).length,
+    keeps: (key) =>
+      leaving.cache.list().some((one) => containerKeyOf(one) === key && staysAtSource(one)) ||
+      coming.cache.list().some((one) => containerKeyOf(one) === key && staysAtTarget(one)),
   };
 }
 

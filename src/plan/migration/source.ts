@@ -108,6 +108,16 @@ function offer(pass: number, live: boolean, report: Partial<SourceReport> = {}):
   return { do: 'offer', pass, live, report };
 }
 
+/**
+ * Whether all that is left of the container at the source stays there, whatever the API would say of it just now: nobody has to
+ * look. What goes live is looked at: its migration waits for what is noted then.
+ */
+export function staysAtSource({ status = {} }: Pick<Migration, 'status'>): boolean {
+  const { phase, mode, transfer, pauseMs } = status;
+  if (mode === 'Live' || transfer !== 'Copy') return false;
+  return phase === 'SwitchingOver' || (phase === 'Completing' && pauseMs === undefined);
+}
+
 function isOffered({ pass, sourceReport }: NonNullable<Migration['status']>): boolean {
   return sourceReport?.offered === pass || sourceReport?.failedPass === pass;
 }

@@ -52,8 +52,17 @@ export function planTarget(facts: TargetFacts): TargetStep {
   }
 }
 
+/** Whether the incoming copy stays, whatever the API would say of it just now. What an earlier migration left goes before. */
+export function staysAtTarget({ status = {} }: Pick<Migration, 'status'>): boolean {
+  const { phase, transfer, targetReport } = status;
+  if (transfer !== 'Copy' || targetReport?.prepared !== true) return false;
+  return phase === 'Copying' || phase === 'Refreshing' || phase === 'SwitchingOver';
+}
+
 function planOver(facts: TargetFacts): TargetStep {
   const { sight, migration } = facts;
+  // Nothing of it is left here but the container itself.
+  if (migration.status?.phase === 'Succeeded') return { do: 'nothing' };
   if (sight === undefined) return { do: 'look' };
   const { seen, container } = sight;
   if (claimOf(migration, container)?.stage === 'Live') return planLive(facts);

@@ -38,7 +38,7 @@ export async function startSharedBench(runtime: 'incus' | 'lxd'): Promise<Shared
       }
     },
     cutShort: async (driver, { name, pool }) => {
-      const host = hosts[driver === hostA ? 0 : 1] as TestHost;
+      const host = hosts[driver === hostA ? 0 : 1];
       const query = `DELETE FROM storage_volumes WHERE storage_pool_id=(SELECT id FROM storage_pools WHERE name='${pool}')`;
       await host.ask('POST', '/internal/sql', { database: 'global', query });
       const { stderr } = await host.host.exec([cli, 'start', name], { allowFailure: true });

@@ -107,38 +107,62 @@ export function sharedRootContract(
       await hostB.forgetInstance(root, never);
     }, 60_000);
 
-    it.each(['starts', 'is updated', 'is forgotten'] as const)(
-      'of which only the instance was recovered, with its settings, %s nevertheless',
-      async (what) => {
-        const { hostA, hostB } = bench;
-        const { spec, root } = await create(`half-${what.replaceAll(' ', '-')}`, hostA);
-        await bench.write(root.source, root.name, 'whole');
-        await hostA.forgetInstance(root, never);
-        await hostB.recoverInstance(root, never);
-        await hostB.updateInstance({ ...spec, mark: { ...spec.mark, epoch: 4 } }, never);
-        await bench.cutShort(hostB, root);
-        const later = { ...spec, mark: { ...spec.mark, epoch: 5 }, config: { 'limits.processes': '60' } };
-        if (what === 'is updated') await hostB.updateInstance(later, never);
-        if (what !== 'is forgotten') {
-          await hostB.startInstance(root.name, never);
-          expect(await hostB.getInstance(root.name, never)).toMatchObject({
-            mark: { epoch: what === 'is updated' ? 5 : 4 },
-            status: 'Running',
-            isRootShared: true,
-          });
-          expect(await poolNames(hostB)).toContain(root.pool);
-          await hostB.stopInstance(root.name, 0, never);
-        }
-        await hostB.forgetInstance(root, never);
-        expect(await hostB.getInstance(root.name, never)).toBeUndefined();
-        expect(await bench.read(root.source, root.name)).toBe('whole');
-        await hostA.recoverInstance(root, never);
-        await hostA.startInstance(root.name, never);
-        await hostA.stopInstance(root.name, 0, never);
-        await hostA.forgetInstance(root, never);
-      },
-      60_000,
-    );
+    /** Known to host B without its volume, under epoch 4. */
+    const halfRecovered = async (name: string) => {
+      const { hostA, hostB } = bench;
+      const { spec, root } = await create(name, hostA);
+      await bench.write(root.source, root.name, 'whole');
+      await hostA.forgetInstance(root, never);
+      await hostB.recoverInstance(root, never);
+      await hostB.updateInstance({ ...spec, mark: { ...spec.mark, epoch: 4 } }, never);
+      await bench.cutShort(hostB, root);
+      return { spec, root };
+    };
+    const goesOnWhole = async (host: HostDriver, root: SharedRoot) => {
+      await host.recoverInstance(root, never);
+      await host.startInstance(root.name, never);
+      expect(await host.getInstance(root.name, never)).toMatchObject({
+        status: 'Running',
+        isRootShared: true,
+      });
+      expect(await bench.read(root.source, root.name)).toBe('whole');
+      await host.stopInstance(root.name, 0, never);
+      await host.forgetInstance(root, never);
+    };
+
+    it('starts, with the settings that it had, where only the instance was recovered', async () => {
+      const { hostA, hostB } = bench;
+      const { root } = await halfRecovered('half-started');
+      await hostB.startInstance(root.name, never);
+      expect(await hostB.getInstance(root.name, never)).toMatchObject({
+        mark: { epoch: 4 },
+        status: 'Running',
+      });
+      expect(await poolNames(hostB)).toContain(root.pool);
+      await hostB.stopInstance(root.name, 0, never);
+      await goesOnWhole(hostB, root);
+      await goesOnWhole(hostA, root);
+    }, 60_000);
+
+    it('is changed where only the instance was recovered, and then whole', async () => {
+      const { hostB } = bench;
+      const { spec, root } = await halfRecovered('half-changed');
+      const config = { 'limits.processes': '60' };
+      await hostB.updateInstance({ ...spec, mark: { ...spec.mark, epoch: 5 }, config }, never);
+      expect(await hostB.getInstance(root.name, never)).toMatchObject({
+        mark: { epoch: 5 },
+        status: 'Stopped',
+      });
+      await goesOnWhole(hostB, root);
+    }, 60_000);
+
+    it('is forgotten where only the instance was recovered, and goes on elsewhere', async () => {
+      const { hostA, hostB } = bench;
+      const { root } = await halfRecovered('half-forgotten');
+      await hostB.forgetInstance(root, never);
+      expect(await hostB.getInstance(root.name, never)).toBeUndefined();
+      await goesOnWhole(hostA, root);
+    }, 60_000);
 
     it('is never deleted, neither the instance nor its pool', async () => {
       const { hostA } = bench;
