@@ -18,6 +18,18 @@ describe('a cold migration', () => {
     expect(trial.container('web').status?.migration).toBeUndefined();
   });
 
+  it('asks the API once what becomes of the copies, when the one that is left goes', async () => {
+    trial = await startMigrations();
+    await trial.place('web', 'host-1');
+    const before = trial.store.calls.length;
+    await trial.create('m', { targetNode: 'host-2', mode: 'Cold' });
+    expect(await trial.until(() => trial.phase('m') === 'Succeeded')).toBe(true);
+    await trial.run(5);
+    const reads = trial.store.calls.slice(before).filter(({ resource }) => resource === 'namespaces');
+    expect(reads.map(({ verb }) => verb)).toEqual(['get']);
+    expect(trial.hosts['host-1']?.instances()).toEqual([]);
+  });
+
   it('does not run once more what has ended for good', async () => {
     trial = await startMigrations();
     await trial.place('web', 'host-1', { restart: { policy: 'Never' } });

@@ -2,8 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import type { Migration, MigrationStatus } from '../../../../src/crds/migration.ts';
 import type { Seen } from '../../../../src/plan/lifecycle/record.ts';
 import { planMigration } from '../../../../src/plan/migration/migration.ts';
-import { planSource } from '../../../../src/plan/migration/source.ts';
-import { planTarget } from '../../../../src/plan/migration/target.ts';
+import { planSource, staysAtSource } from '../../../../src/plan/migration/source.ts';
+import { planTarget, staysAtTarget } from '../../../../src/plan/migration/target.ts';
 import { container } from '../../../support/cluster-objects.ts';
 
 /** What the two agents do next; whoever can go by what is written looks at nothing. */
@@ -160,4 +160,29 @@ it('a first offer that failed is made again, and is no reason to give up', () =>
   expect(again).toMatchObject({ do: 'status', status: { phase: 'Copying', pass: 2, failures: 1 } });
   const refused = plan({ phase: 'Preparing', sourceReport: { fault }, targetReport: { prepared: true } });
   expect(refused).toMatchObject({ do: 'status', status: { phase: 'Failed' } });
+});
+
+describe('what is left, or has come, of a container that is placed elsewhere', () => {
+  const prepared = { targetReport: { prepared: true } };
+  it.each<[string, MigrationStatus, boolean, boolean]>([
+    ['while it is not known whether it can begin', { phase: 'Preparing', ...prepared }, false, false],
+    ['while the target has not looked at what is in the way', { phase: 'Copying' }, false, false],
+    ['while it is copied', { phase: 'Copying', ...prepared }, false, true],
+    ['while it is copied again', { phase: 'Refreshing', ...prepared }, false, true],
+    ['while it is switched over', { phase: 'SwitchingOver', ...prepared }, true, true],
+    [
+      'while it goes live, of which the source takes note',
+      { phase: 'SwitchingOver', mode: 'Live', ...prepared },
+      false,
+      true,
+    ],
+    ['on shared storage', { phase: 'SwitchingOver', transfer: 'Shared', ...prepared }, false, false],
+    ['until the target runs it', { phase: 'Completing', ...prepared }, true, false],
+    ['once the target runs it', { phase: 'Completing', pauseMs: 5, ...prepared }, false, false],
+    ['once it is over', { phase: 'Succeeded', ...prepared }, false, false],
+    ['once it was given up', { phase: 'Cancelled', ...prepared }, false, false],
+  ])('%s', (_, status, atSource, atTarget) => {
+    const one = migration(status);
+    expect([staysAtSource(one), staysAtTarget(one)]).toEqual([atSource, atTarget]);
+  });
 });
