@@ -1,11 +1,12 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { findCompartment } from '../../src/cmd/local/compartment.ts';
 import { daemonRequest } from '../../src/cmd/local/daemon.ts';
+import { AGENT, logOf } from '../../src/cmd/local/parts.ts';
 import { DAEMON_PORT, hostAddresses, LIVE_FOLDER } from '../../src/config/local.ts';
 import type { Container } from '../../src/crds/container.ts';
 import { makeCounting } from '../support/counting-container.ts';
@@ -169,9 +170,9 @@ async function measureOurs(
   const measured = await probed(scene, OUR_ADDRESS, async () => {
     const begunMs = performance.now();
     await cluster.kubectl(['create', '-f', '-'], JSON.stringify(migration));
-    const isThere = (seen: Container | undefined): boolean =>
-      isRunning(seen) && seen?.status?.nodeName === hosts[1].name;
-    return (await watch.until([name], isThere)) - begunMs;
+    const endedMs = await watch.until([name], movedOrGivenUp(hosts[0].name));
+    if (watch.get(name)?.status?.nodeName === hosts[1].name) return endedMs - begunMs;
+    throw new Error(`Migration ${name} came to nothing: ${await whyNot(cluster, name)}`);
   });
   await cluster.kubectl(['wait', '--for=condition=Succeeded', `migration/${name}`, '--timeout=60s']);
   const columns = '{.status.passes} {.status.lastPassMs} {.status.targetReport} {.status.pauseMs}';
@@ -180,6 +181,31 @@ async function measureOurs(
   await remove(cluster, watch, [name]);
   return measured;
 }
+
+/** Whether it runs, and no migration has it any more: where is for the caller to see. */
+function movedOrGivenUp(source: string): (seen: Container | undefined) => boolean {
+  let hasBegun = false;
+  return (seen) => {
+    const { migration, nodeName } = seen?.status ?? {};
+    hasBegun ||= migration !== undefined;
+    return nodeName === source ? hasBegun && migration === undefined : isRunning(seen);
+  };
+}
+
+/** What the Migration says, and the warnings of both agents: their logs go with the cluster. */
+async function whyNot(cluster: BenchCluster, name: string): Promise<string> {
+  const { stateDir, hosts } = cluster;
+  const told = ['get', 'migration', name, '-o', 'jsonpath={.status.conditions}'];
+  const conditions = await cluster.kubectl(told);
+  const logs = hosts.slice(0, 2).map(async (host) => {
+    const lines = (await readFile(logOf(stateDir, `${host.name}-${AGENT}`), 'utf8')).split('\n');
+    const warnings = lines.filter((line) => /"level":"?(warn|error|[45]0)/.test(line));
+    return [host.name, ...warnings.slice(-LOG_LINES)].join('\n  ');
+  });
+  return [conditions, ...(await Promise.all(logs))].join('\n');
+}
+
+const LOG_LINES = 20;
 
 async function probed(scene: Scene, address: string, run: () => Promise<number>): Promise<Measured> {
   const probe = new PauseProbe(scene.client.dialPath, address);

@@ -53,6 +53,9 @@ export function createHttpServer(tls: TlsMaterial, handler: ExchangeHandler, clo
   const servers: Http2SecureServer[] = [];
   const sockets = new Set<Socket>();
   const sessions = new Set<Http2Session>();
+  /** Of HTTP/1.1, over which nothing was asked yet: node does not take those for idle. */
+  const unused = new Set<Socket>();
+  let isStopping = false;
 
   const open = (): Http2SecureServer => {
     const server = createSecureServer(serverOptions(tls));
@@ -64,10 +67,17 @@ export function createHttpServer(tls: TlsMaterial, handler: ExchangeHandler, clo
     });
     server.on('session', (session) => {
       sessions.add(session);
+      if (isStopping) session.close();
       session.once('close', () => sessions.delete(session));
     });
+    server.on('secureConnection', (socket: TLSSocket) => {
+      if (socket.alpnProtocol === 'h2') return;
+      if (isStopping) socket.destroy();
+      unused.add(socket);
+      socket.once('close', () => unused.delete(socket));
+    });
     serveHttp2(server, handler);
-    serveHttp1(server, handler);
+    serveHttp1(server, handler, (socket) => unused.delete(socket));
     // Broken connections and handshakes (scanners, cut networks) are theirs, not ours; their sockets are closed by node.
     server.on('sessionError', () => undefined);
     server.on('tlsClientError', (_error, socket) => void socket.destroy());
@@ -93,8 +103,10 @@ export function createHttpServer(tls: TlsMaterial, handler: ExchangeHandler, clo
       for (const server of servers) server.setSecureContext(secureContext(next));
     },
     async stop(drainMs) {
+      isStopping = true;
       const closed = servers.splice(0).map(closeListener);
       for (const session of sessions) session.close();
+      for (const socket of unused) socket.destroy();
       const timer = clock.schedule(drainMs, () => {
         for (const socket of sockets) socket.destroy();
       });
@@ -116,7 +128,11 @@ function serveHttp2(server: Http2SecureServer, handler: ExchangeHandler): void {
   });
 }
 
-function serveHttp1(server: Http2SecureServer, handler: ExchangeHandler): void {
+function serveHttp1(
+  server: Http2SecureServer,
+  handler: ExchangeHandler,
+  onUse: (socket: Socket) => void,
+): void {
   const peers = new WeakMap<object, { peer: Peer | undefined }>();
   // A listener for `request` makes node answer streams of HTTP/2 through its compatibility layer, too, by this hook.
   server.removeAllListeners('newListener');
@@ -125,6 +141,7 @@ function serveHttp1(server: Http2SecureServer, handler: ExchangeHandler): void {
     const socket = message.socket as TLSSocket;
     const known = peers.get(socket) ?? { peer: peerOf(socket) };
     peers.set(socket, known);
+    onUse(socket);
     handler(new Http1Exchange(message, response as ServerResponse, known.peer));
   });
 }
