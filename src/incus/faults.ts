@@ -7,6 +7,8 @@ import { type ErrorCode, HostlerError, messageOf } from '../ports/errors.ts';
 
 /** First match wins. Messages are those of Incus 6.0 and LXD 5.0, as measured. */
 const BY_MESSAGE: readonly (readonly [RegExp, ErrorCode])[] = [
+  // LXD clears up after a pass that was cut short for a moment longer than it says.
+  [/already exists on migration target storage/, 'Unavailable'],
   [/already exists|UNIQUE constraint failed/i, 'AlreadyExists'],
   [/daemon is (starting up|shutting down)|not ready/i, 'Unavailable'],
   [/instance is running$|currently in use|is busy running|currently running a/i, 'Conflict'],

@@ -29,7 +29,7 @@ import {
   ROOT_DEVICE,
   withDaemonsOwn,
 } from './settings.ts';
-import { withWholeRoot } from './shared-root.ts';
+import { recoverOnceMore } from './shared-root.ts';
 
 /**
  * Instances: observed before they are changed, and only ever changed when they carry our mark. Each function may be
@@ -69,12 +69,17 @@ export async function getAddresses(api: Api, name: string, signal: AbortSignal):
 }
 
 /** Changes nothing when all is as it should be already. */
-export function updateInstance(
+export async function updateInstance(
   context: InstanceContext,
   spec: InstanceSpec,
   signal: AbortSignal,
 ): Promise<{ restartRequired: string[] }> {
-  return withWholeRoot(context.api, spec.name, () => update(context, spec, signal), signal);
+  try {
+    return await update(context, spec, signal);
+  } catch (error) {
+    await recoverOnceMore(context.api, spec.name, error, signal);
+    return await update(context, spec, signal);
+  }
 }
 
 async function update(
@@ -114,10 +119,21 @@ async function update(
 
 /**
  * Also ends a creation that was left undone.
- * @throws Conflict while the daemon clears up after an end: it says then that the instance runs
+ * @throws Conflict while the daemon clears up after an end: it says then that the instance runs; or when the root had to be recovered
+ * once more: nothing was started
  */
-export function startInstance(context: InstanceContext, name: string, signal: AbortSignal): Promise<void> {
-  return withWholeRoot(context.api, name, () => start(context, name, signal), signal);
+export async function startInstance(
+  context: InstanceContext,
+  name: string,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    await start(context, name, signal);
+  } catch (error) {
+    await recoverOnceMore(context.api, name, error, signal);
+    // Whether it may be started now, and with which settings, is to be decided anew.
+    throw new HostlerError('Conflict', `the root of instance ${name} had to be recovered once more`);
+  }
 }
 
 async function start(context: InstanceContext, name: string, signal: AbortSignal): Promise<void> {

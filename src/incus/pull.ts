@@ -138,13 +138,14 @@ async function runPass(
       { request, isRefresh, address: relay?.address ?? from.address },
       ending.signal,
     );
+    relay?.finish();
     onProgress({ bytes: relay?.bytes ?? 0, bytesPerSecond: 0 });
     return relay?.bytes ?? 0;
   } catch (error) {
+    relay?.close();
     throw end ?? passFault(error, request);
   } finally {
     signal.removeEventListener('abort', onAbort);
-    relay?.close();
     ending.abort();
   }
 }

@@ -1,5 +1,5 @@
 import { connect, createServer, type AddressInfo, type OnReadOpts, type Socket } from 'node:net';
-import type { Clock } from '../ports/clock.ts';
+import type { Clock, Timer } from '../ports/clock.ts';
 import { HostlerError } from '../ports/errors.ts';
 import type { TransferProgress } from '../ports/host-transfer.ts';
 import { type Flow, pumpBack, pumpFrom } from './pump.ts';
@@ -15,9 +15,14 @@ export interface Relay {
   readonly address: string;
   /** Both ways, so far. */
   readonly bytes: number;
+  /** All that was wanted has come: what the two daemons still say to each other gets through, for LINGER_MS at most. */
+  finish(): void;
   /** Cuts all connections; no further one is accepted. Idempotent. */
   close(): void;
 }
+
+/** The source takes for a failure what ends before it has heard of the success. */
+export const LINGER_MS = 5_000;
 
 /** How connections come and go, each with ends that close on their own; tests whose daemons are in namespaces have their own. */
 export interface TransferNetwork {
@@ -54,6 +59,7 @@ export async function openRelay(options: RelayOptions): Promise<Relay> {
       : { limiter: new TokenBucket(clock, bandwidthBytesPerSecond) }),
   };
   let isClosed = false;
+  let lingering: Timer | undefined;
 
   const listener = await network.listen((near) => {
     if (isClosed) {
@@ -63,27 +69,37 @@ export async function openRelay(options: RelayOptions): Promise<Relay> {
     const [host, port] = [target.hostname.replace(/^\[(.*)\]$/, '$1'), Number(target.port || 443)];
     const far = pumpFrom((onread) => network.dial(host, port, onread), near, flow);
     pumpBack(near, far, flow);
-    tie(near, far, sockets);
+    tie(near, far, sockets, () => {
+      if (lingering !== undefined && sockets.size === 0) close();
+    });
   });
   const close = (): void => {
     if (isClosed) return;
     isClosed = true;
+    lingering?.cancel();
     meter.stop();
     listener.close();
     for (const socket of sockets) socket.destroy();
     sockets.clear();
+  };
+  const finish = (): void => {
+    if (isClosed || sockets.size === 0) return close();
+    meter.stop();
+    listener.close();
+    lingering = clock.schedule(LINGER_MS, close);
   };
   return {
     address: `https://${listener.address}`,
     get bytes() {
       return meter.bytes;
     },
+    finish,
     close,
   };
 }
 
 /** Both go together: one that breaks takes the other with it, and of one that has ended the other still gets all. */
-function tie(near: Socket, far: Socket, sockets: Set<Socket>): void {
+function tie(near: Socket, far: Socket, sockets: Set<Socket>, onClose: () => void): void {
   for (const [one, other] of [
     [near, far],
     [far, near],
@@ -94,6 +110,7 @@ function tie(near: Socket, far: Socket, sockets: Set<Socket>): void {
     one.on('close', () => {
       sockets.delete(one);
       other.destroySoon();
+      onClose();
     });
   }
 }

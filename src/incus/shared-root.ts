@@ -85,39 +85,26 @@ export async function forgetInstance(
 const LACKS_VOLUME = /Instance storage pool not found/;
 
 /**
- * Runs `work` on an instance. A daemon that lost its power while it recovered the root may know the instance without its volume, and
- * then neither starts nor changes it: such a one is forgotten, recovered once more with the settings that it had, and `work` runs again.
+ * A daemon that lost its power while it recovered the root may know the instance without its volume, and then neither starts nor changes
+ * it: such a one is forgotten and recovered once more. It has the settings then that stand beside its root, which may be older.
+ * @throws `error`, which a change of the instance has failed with, when it is about something else
  */
-export async function withWholeRoot<T>(
+export async function recoverOnceMore(
   api: Api,
   name: string,
-  work: () => Promise<T>,
+  error: unknown,
   signal: AbortSignal,
-): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    if (!LACKS_VOLUME.test(messageOf(error)) || !(await recoverOnceMore(api, name, signal))) throw error;
-    return await work();
-  }
-}
-
-/** @returns false, with nothing done, for what has no root on shared storage */
-async function recoverOnceMore(api: Api, name: string, signal: AbortSignal): Promise<boolean> {
+): Promise<void> {
+  if (!LACKS_VOLUME.test(messageOf(error))) throw error;
   const view = await api.find<InstanceView>(instancePath(name), signal);
   const pool = view?.devices['root']?.['pool'];
   const uid = view === undefined ? undefined : markOf(view.config)?.uid;
-  if (view === undefined || pool === undefined || uid === undefined || !isRootShared(view)) return false;
+  if (view === undefined || pool === undefined || uid === undefined || !isRootShared(view)) throw error;
   const source = (await findPool(api, { pool, uid }, signal))?.config['source'];
-  if (source === undefined) return false;
+  if (source === undefined) throw error;
   const root = { name, uid, pool, source };
   await forgetInstance(api, root, signal);
   await recoverInstance(api, root, signal);
-  // The root's own note of the settings may be older.
-  const { architecture, profiles, ephemeral, description, config, devices } = view;
-  const body = { architecture, profiles, ephemeral, description, config, devices };
-  await api.change({ method: 'PUT', path: instancePath(name), body }, signal);
-  return true;
 }
 
 const IN_DEFAULT_PROJECT = "project_id=(SELECT id FROM projects WHERE name='default')";

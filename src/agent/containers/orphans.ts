@@ -22,6 +22,7 @@ export function orphanReconciler(context: ContainersContext) {
   const { host, cluster, book, nodeName, logger } = context;
 
   return async (key: string, signal: AbortSignal): Promise<ReconcileResult> => {
+    // To keep needs no proof; an old view of a migration keeps it for longer, and its end has the container looked at.
     if (context.moving.keeps(key)) return { requeueAfterMs: LOOK_AGAIN_MS };
     const ref = parseContainerKey(key);
     const instance = ref && (await host.getInstance(ref.instance, signal));

@@ -23,17 +23,17 @@ type Offer = Extract<SourceStep, { do: 'offer' }>;
 
 /**
  * The work of the agent whose node a container moves away from: plan/migration/source.ts, carried out.
- * @param latest with our own reports: an offer that was made a second time waits for a reader that does not come, and the
+ * @param migrations with our own reports: an offer that was made a second time waits for a reader that does not come, and the
  * next one waits for its end
  */
-export function sourceReconciler(context: MigrationsContext, latest: Latest<Migration>): Reconcile {
+export function sourceReconciler(context: MigrationsContext, migrations: Latest<Migration>): Reconcile {
   /** Operations at the daemon by migration uid, to be ended before the next one. */
   const operations = new Map<string, string>();
   /** uids of containers by migration uid: a Container of the same name that comes later is another one. */
   const uids = new Map<string, string>();
 
   return async (key, signal) => {
-    const migration = latest.get(key);
+    const migration = migrations.get(key);
     if (migration === undefined) return {};
     if (!context.cluster.isTrusted()) return { requeueAfterMs: UNTRUSTED_MS };
     if (isSettled(migration)) {
@@ -55,10 +55,10 @@ export function sourceReconciler(context: MigrationsContext, latest: Latest<Migr
         context.wakeContainer(containerKey);
         return { requeueAfterMs: step.afterMs };
       case 'report':
-        latest.learn(await writeReport(context, migration, { sourceReport: step.report }, signal));
+        migrations.learn(await writeReport(context, migration, { sourceReport: step.report }, signal));
         return {};
       case 'offer':
-        latest.learn(await offer({ context, operations, uid }, migration, step, signal));
+        migrations.learn(await offer({ context, operations, uid }, migration, step, signal));
         return {};
       case 'stepBack':
         await remember(context, uid, migration);

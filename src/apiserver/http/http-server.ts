@@ -72,7 +72,10 @@ export function createHttpServer(tls: TlsMaterial, handler: ExchangeHandler, clo
     });
     server.on('secureConnection', (socket: TLSSocket) => {
       if (socket.alpnProtocol === 'h2') return;
-      if (isStopping) socket.destroy();
+      if (isStopping) {
+        socket.destroy();
+        return;
+      }
       unused.add(socket);
       socket.once('close', () => unused.delete(socket));
     });

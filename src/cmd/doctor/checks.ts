@@ -62,13 +62,14 @@ export async function machineFindings({ read }: Pick<Machine, 'read'>): Promise<
   ]);
   const ranges = [subuid, subgid].map((text) => /^(?:root|0):\d+:(\d+)$/m.exec(text)?.[1]);
   const smallest = Math.min(...ranges.map((size) => Number(size ?? 0)));
+  const most = Math.max(...[subuid, subgid].map((text) => text.match(/^(?:root|0):\d+:\d+$/gm)?.length ?? 0));
   const v1Enabled = v1
     .split('\n')
     .filter((line) => line.endsWith('\t1'))
     .map((line) => line.split('\t')[0]);
   const controllers = new Set(v2 === '' ? v1Enabled : v2.trim().split(/\s+/));
   const lacking = ['cpu', 'memory', 'pids'].filter((name) => !controllers.has(name));
-  return findings('host', 'missing', [
+  const needed = findings('host', 'missing', [
     [
       'user ids',
       smallest >= 65_536,
@@ -82,6 +83,11 @@ export async function machineFindings({ read }: Pick<Machine, 'read'>): Promise<
       `no controller ${lacking.join(', ')}: limits will not hold; see cgroup_disable on the kernel's command line`,
     ],
   ]);
+  const several = `root has ${most} ranges in /etc/subuid or /etc/subgid: Incus maps each of them from 0, and then starts no container; leave one, and restart the daemon`;
+  return [
+    ...needed,
+    ...findings('host', 'note', most > 1 ? [['one range of user ids', false, '', several]] : []),
+  ];
 }
 
 /** The parts of Hostler beside the daemon. @param kubectl what `kubectl version --client -o json` said; undefined: there is none */

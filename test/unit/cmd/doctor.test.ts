@@ -88,6 +88,14 @@ describe('hostler doctor', () => {
     expect(found).toMatchObject({ level: 'missing', message: expect.stringMatching(message) });
   });
 
+  it('notes that root has more ranges of ids than one', async () => {
+    const two = 'root:1000000:1000000000\nroot:1001000000:10000001\n';
+    const found = await machineFindings(reading({ '/etc/subgid': two }));
+    expect(found.filter(({ level }) => level !== 'ok')).toMatchObject([
+      { name: 'one range of user ids', level: 'note', message: expect.stringMatching(/root has 2 ranges/) },
+    ]);
+  });
+
   it.each([
     ['there is no kubectl', { kubectl: undefined }, 'kubectl', /not on the PATH/],
     ['kubectl is old', { kubectl: '{"gitVersion": "v1.20.2"}' }, 'kubectl', /1\.20 is older/],

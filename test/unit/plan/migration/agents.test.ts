@@ -117,6 +117,7 @@ describe("the target's agent", () => {
     ],
     ['leaves the rest to the work on containers', { phase: 'Completing' }, 'nothing'],
     ['looks at the end what is left', { phase: 'Cancelled' }, 'look'],
+    ['has nothing left to look at after a success', { phase: 'Succeeded' }, 'nothing'],
   ])('%s', (_, status, expected) => {
     expect(step(status).do).toBe(expected);
   });
