@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { findCompartment } from '../../src/cmd/local/compartment.ts';
 import { daemonOf } from '../../src/cmd/local/daemon.ts';
+import { tearDown } from '../../src/cmd/local/teardown.ts';
 import { hostNames, localPaths } from '../../src/config/local.ts';
 import { freePort } from '../support/free-port.ts';
 
@@ -26,6 +27,9 @@ export interface BenchCluster {
   down(): Promise<void>;
 }
 
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+const INTERRUPTED = 130;
+
 /** @param live whether containers can move while they run */
 export async function startBenchCluster({ live = false }: { live?: boolean } = {}): Promise<BenchCluster> {
   const stateDir = await mkdtemp('/var/tmp/hostler-bench-');
@@ -33,9 +37,18 @@ export async function startBenchCluster({ live = false }: { live?: boolean } = {
     (await execute(HOSTLER, [...argv, '--state-dir', stateDir], { maxBuffer: 2 ** 26 })).stdout;
   const port = await freePort();
   const down = async (): Promise<void> => {
+    for (const signal of SIGNALS) process.off(signal, interrupted);
     await hostler('down');
     await rm(stateDir, { recursive: true, force: true });
   };
+  // What was made beside the cluster, it would leave alone.
+  const interrupted = (): void => {
+    process.stderr.write('interrupted: the cluster is removed\n');
+    void tearDown(stateDir)
+      .then(() => rm(stateDir, { recursive: true, force: true }))
+      .finally(() => process.exit(INTERRUPTED));
+  };
+  for (const signal of SIGNALS) process.once(signal, interrupted);
   const up = async (): Promise<void> => {
     await hostler('up', '--hosts', '3', '--port', String(port), ...(live ? ['--live'] : []));
   };

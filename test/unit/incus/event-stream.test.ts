@@ -39,31 +39,44 @@ describe('events of the daemon', () => {
     expect(trial.clock.pending()).toBe(0);
   });
 
-  it('about an instance that is being made are ours without a question, and of others with one', async () => {
-    trial.daemon.answers.set('POST /1.0/instances', begun('make'));
-    trial.daemon.answers.set('GET /1.0/operations/make/wait', 'silent');
-    const abort = new AbortController();
-    const events = trial.driver.events(abort.signal)[Symbol.asyncIterator]();
-    const opened = trial.daemon.nextStream();
-    await events.next();
-    const stream = await opened;
-    const mark = { uid: 'u1', namespace: 'default', name: 'web', epoch: 1, generation: 1 };
-    const spec = {
-      name: 'web',
-      mark,
-      imageFingerprint: 'ff',
-      rootPool: 'default',
-      networks: [],
-      config: {},
-    };
-    const made = trial.driver.createInstance(spec, { start: true }, abort.signal).catch(errorCode);
-    await trial.arrived('GET /1.0/operations/make/wait');
-    stream.send(message('instance-created', 'web'));
-    expect((await events.next()).value).toEqual({ type: 'created', name: 'web' });
-    expect(trial.daemon.requests).not.toContain('GET /1.0/instances/web');
-    abort.abort();
-    expect(await made).toBe('Aborted');
-  });
+  it.each([
+    ['made', 'POST /1.0/instances', 'created', 0],
+    ['changed', 'PUT /1.0/instances/web', 'updated', 1],
+  ] as const)(
+    'about an instance that is being %s by us are ours without a question',
+    async (_, request, type, looks) => {
+      trial.daemon.answers.set('GET /1.0/instances/web', sync(INSTANCE));
+      trial.daemon.answers.set(request, begun('work'));
+      trial.daemon.answers.set('GET /1.0/operations/work/wait', 'silent');
+      const abort = new AbortController();
+      const events = trial.driver.events(abort.signal)[Symbol.asyncIterator]();
+      const opened = trial.daemon.nextStream();
+      await events.next();
+      const stream = await opened;
+      const mark = { uid: 'u1', namespace: 'default', name: 'web', epoch: 1, generation: 1 };
+      const spec = {
+        name: 'web',
+        mark,
+        imageFingerprint: 'ff',
+        rootPool: 'default',
+        networks: [],
+        config: {},
+      };
+      const work =
+        type === 'created'
+          ? trial.driver.createInstance(spec, { start: true }, abort.signal)
+          : trial.driver.updateInstance(spec, abort.signal);
+      const ended = work.catch(errorCode);
+      await trial.arrived('GET /1.0/operations/work/wait');
+      stream.send(message(`instance-${type}`, 'web'));
+      expect((await events.next()).value).toEqual({ type, name: 'web' });
+      // The change looks once itself.
+      const asked = trial.daemon.requests.filter((one) => one === 'GET /1.0/instances/web');
+      expect(asked).toHaveLength(looks);
+      abort.abort();
+      expect(await ended).toBe('Aborted');
+    },
+  );
 
   it('drop a connection that gives no sign of life', async () => {
     const abort = new AbortController();

@@ -3,9 +3,9 @@ import { EventEmitter, once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { GATHER_MS } from '../../../src/incus/pump.ts';
-import { openRelay, ownNetwork, type Relay } from '../../../src/incus/relay.ts';
+import { LINGER_MS, openRelay, ownNetwork, type Relay } from '../../../src/incus/relay.ts';
 import { PULL_STALL_MS, type TransferProgress } from '../../../src/ports/host-transfer.ts';
-import { createFakeClock } from '../../support/fake-clock.ts';
+import { createFakeClock, type FakeClock } from '../../support/fake-clock.ts';
 
 const closers: (() => void)[] = [];
 afterEach(() => {
@@ -219,7 +219,54 @@ describe('the ends of a connection through the relay', () => {
     await Promise.all(closed);
     await until(() => true);
     expect(relay.bytes).toBe(counted);
-    const late = connect(Number(new URL(relay.address).port), '127.0.0.1');
-    await expect(once(late, 'connect')).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+    await expect(dialled(relay)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+  });
+
+  it('lets the last words through when it is finished, takes nothing new, and waits for nothing after them', async () => {
+    const heard: Buffer[] = [];
+    const { relay, near, served, clock, until, bytes } = await benchOf({
+      serve: (socket) => {
+        socket.write('files');
+        socket.on('data', (chunk: Buffer) => heard.push(chunk));
+        socket.on('end', () => socket.end('bye'));
+      },
+    });
+    await until(() => bytes() === 5);
+    relay.finish();
+    await expect(dialled(relay)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+    near.end('it has succeeded');
+    await until(() => bytes() === 8 && near.closed);
+    expect(Buffer.concat(heard).toString()).toBe('it has succeeded');
+    expect(served[0]?.readableEnded).toBe(true);
+    await nothingPending(clock);
+  });
+
+  it('cuts what has not ended by itself a while after it was finished', async () => {
+    const { relay, near, clock, until, bytes } = await benchOf({ serve: sends(Buffer.from('files')) });
+    await until(() => bytes() === 5);
+    const ended = once(near, 'end');
+    relay.finish();
+    await clock.advance(LINGER_MS - 1);
+    expect(near.readableEnded).toBe(false);
+    await clock.advance(1);
+    await ended;
+    expect(clock.pending()).toBe(0);
+  });
+
+  it('holds nothing when it is finished and nothing was open', async () => {
+    const { relay, near, clock } = await benchOf({ serve: (socket) => socket.end() });
+    near.end();
+    await once(near, 'close');
+    relay.finish();
+    await expect(nothingPending(clock)).resolves.toBeUndefined();
   });
 });
+
+/** On a clock that stands still: nothing is waited for. */
+async function nothingPending(clock: FakeClock): Promise<void> {
+  while (clock.pending() > 0) await new Promise((resolve) => setImmediate(resolve));
+}
+
+async function dialled(relay: Relay): Promise<void> {
+  await once(connect(Number(new URL(relay.address).port), '127.0.0.1'), 'connect');
+}
