@@ -141,7 +141,7 @@ async function offer(
 
 /** The daemon reads an instance for one target at a time. After a restart of the agent its report knows the operation. */
 async function endLast(
-  context: MigrationsContext,
+  { host, clock }: MigrationsContext,
   operations: Map<string, string>,
   migration: Migration,
   signal: AbortSignal,
@@ -149,16 +149,6 @@ async function endLast(
   const { uid = '' } = migration.metadata;
   const operation = operations.get(uid) ?? migration.status?.sourceReport?.operation;
   if (operation === undefined) return;
-  if (isGivenUp(migration)) await context.host.cancelTransfer(operation, signal);
-  else await awaitEnd(context, operation, signal);
-  operations.delete(uid);
-}
-
-async function awaitEnd(
-  { host, clock }: MigrationsContext,
-  operation: string,
-  signal: AbortSignal,
-): Promise<void> {
   const limits = { clock, timeoutMs: END_TIMEOUT_MS, what: 'The end of the pass before' };
   try {
     await withDeadline(limits, signal, (inner) => host.awaitTransfer(operation, inner));
@@ -166,16 +156,7 @@ async function awaitEnd(
     if (signal.aborted) throw error;
     await host.cancelTransfer(operation, signal);
   }
-}
-
-/** The target has failed to read what is on offer, or has never begun: the offer would wait for another reader. */
-function isGivenUp({ status }: Migration): boolean {
-  const { failures = 0, sourceReport, targetReport } = status ?? {};
-  return (
-    failures > 0 &&
-    targetReport?.failedPass !== undefined &&
-    targetReport.failedPass === sourceReport?.offered
-  );
+  operations.delete(uid);
 }
 
 async function patiently<T>(

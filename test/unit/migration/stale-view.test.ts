@@ -26,16 +26,3 @@ describe('the agent of the source, whose view of a migration lags behind its own
     expect(trial.clock.monotonicMs() - begunMs).toBeLessThan(5_000);
   });
 });
-
-describe('the agent of the source, whose offer was never read', () => {
-  it('withdraws it when the target has failed, and does not wait for its end', async () => {
-    trial = await startMigrations();
-    await trial.place('web', 'host-1');
-    trial.hosts['host-2']?.failOnce('pullTransfer');
-    const begunMs = trial.clock.monotonicMs();
-    await trial.create('m', { targetNode: 'host-2', mode: 'Cold' });
-    expect(await trial.until(() => trial.phase('m') === 'Succeeded')).toBe(true);
-    expect(trial.clock.monotonicMs() - begunMs).toBeLessThan(5_000);
-    expect(trial.hosts['host-1']?.host.calls.some((call) => call.startsWith('cancelTransfer'))).toBe(true);
-  });
-});
