@@ -22,7 +22,7 @@ export interface Relay {
 }
 
 /** The source takes for a failure what ends before it has heard of the success. */
-export const LINGER_MS = 5_000;
+export const LINGER_MS = 1_000;
 
 /** How connections come and go, each with ends that close on their own; tests whose daemons are in namespaces have their own. */
 export interface TransferNetwork {
