@@ -1,9 +1,8 @@
 import { availableParallelism, loadavg } from 'node:os';
-import { join } from 'node:path';
 import { openDesiredStateFile } from '../../src/agent/state/desired-state-file.ts';
-import { localPaths } from '../../src/config/local.ts';
 import { sleep, systemClock as clock } from '../../src/ports/clock.ts';
 import { messageOf } from '../../src/ports/errors.ts';
+import { desiredStatePath } from '../support/cluster.ts';
 import { type BeatReader, createBeatReader } from './beats.ts';
 import { startTrialCluster, type TrialCluster } from './cluster.ts';
 import { untilConverged } from './converged.ts';
@@ -194,8 +193,7 @@ async function restFaults({ cluster, history }: Trial, signal: AbortSignal): Pro
   const from = history.events.length;
   await sleep(clock, QUIET_MS, signal);
   const unsaved = cluster.hosts.map(async (host) => {
-    const path = join(localPaths(cluster.stateDir).compartments, host, 'agent/desired-state.json');
-    const state = await openDesiredStateFile(path)
+    const state = await openDesiredStateFile(desiredStatePath(cluster.stateDir, host))
       .read()
       .catch(() => undefined);
     return findUnsaved(host, state, history.events);

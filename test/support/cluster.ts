@@ -147,6 +147,11 @@ export async function startTestCluster({
   return { ...cluster, ...signals(parts) };
 }
 
+/** What the agent of `host` remembers on its disk. */
+export function desiredStatePath(stateDir: string, host: string): string {
+  return join(localPaths(stateDir).compartments, host, 'agent/desired-state.json');
+}
+
 function signals(parts: () => Promise<PartStatus[]>): Pick<TestCluster, 'kill' | 'signal'> {
   const identities = async (names: readonly string[]) => {
     const all = await parts();

@@ -1,4 +1,6 @@
 import { expect } from '@jest/globals';
+import { openDesiredStateFile } from '../../../src/agent/state/desired-state-file.ts';
+import { desiredStatePath } from '../../support/cluster.ts';
 import { eventually } from '../../support/waiting.ts';
 import { container, isReady, nodeSays, type Scene, type Trial } from '../scene.ts';
 
@@ -24,6 +26,7 @@ export function describeAgentOutages(trial: Trial): void {
     await scene.apply(container('ended', ON_2), container('stayed', ON_2));
     await scene.untilReady('ended', 'stayed');
     const stayed = await scene.instance('stayed');
+    await untilSaved(scene, 'ended');
     await scene.cluster.kill('host-2 agent');
     await scene.killInit('ended');
     await eventually(
@@ -74,6 +77,7 @@ export function describeAgentOutages(trial: Trial): void {
       await scene.apply(container('ghost', ON_2), container('alive', ON_2));
       await scene.untilReady('ghost', 'alive');
       const { host, name, pid } = await scene.instance('ghost');
+      await untilSaved(scene, 'alive');
       await cluster.kill('host-2 agent');
       await scene.kubectl('delete', 'container', 'ghost', '--wait=false');
       const finalizers = JSON.stringify({ metadata: { finalizers: null } });
@@ -94,6 +98,20 @@ export function describeAgentOutages(trial: Trial): void {
       );
       await scene.until('is Ready', 'alive', (found) => isReady(found) && found.status?.restarts === 1);
     },
+  );
+}
+
+/** The agent's disk knows that it has started: one that is killed before waits for the API, which alone can tell then. */
+async function untilSaved({ cluster, namespace }: Scene, name: string): Promise<void> {
+  const file = openDesiredStateFile(desiredStatePath(cluster.stateDir, 'host-2'));
+  await eventually(
+    `the start of ${name} is on the disk`,
+    () => file.read(),
+    (state) =>
+      state?.containers.some(
+        ({ container: { metadata }, record }) =>
+          metadata.namespace === namespace && metadata.name === name && record.power === 'Running',
+      ) === true,
   );
 }
 
